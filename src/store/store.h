@@ -1,0 +1,109 @@
+/*
+ * The storage, as little as bale asks of it: put a whole new file, read a range, list a
+ * folder, delete a file. Folders are made when the first file is put in them. A place is
+ * (folder, name): folder is "" for the top, or "bands", "data/7"; a name matches
+ * [0-9a-z.-]{1,80} ("README.txt" is the one exception) and is never used twice.
+ *
+ * Every operation is tried once and judged; who calls decides on another try, under a new
+ * name (repo/put.h). All operations may be called from several threads at once, except on
+ * store_mem and store_fault under a simulator, where one thread calls.
+ */
+#ifndef BALE_STORE_STORE_H
+#define BALE_STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/env.h"
+#include "base/err.h"
+
+/* What a close that succeeded means (design.md, section 3). */
+enum mount_class { MOUNT_THROUGH, MOUNT_WRITE_BACK, MOUNT_UNKNOWN };
+
+struct store_counts {
+	uint64_t put, get, list, remove, mkdir, stat;
+	uint64_t bytes_out, bytes_in;
+};
+
+struct store_listing {
+	char **names; /* ascending bytewise; without "." and ".."; files only, unless folders */
+	size_t n, cap;
+};
+
+void store_listing_release(struct store_listing *l);
+/* Binary search. */
+bool store_listing_has(const struct store_listing *l, const char *name);
+/* For implementations: append, and sort at the end. */
+void store_listing_add(struct store_listing *l, const char *name);
+void store_listing_sort(struct store_listing *l);
+
+struct store;
+
+struct store_ops {
+	bool (*put)(struct store *s, const char *folder, const char *name,
+	    const struct span *parts, size_t n_parts, struct err *e);
+	bool (*get)(struct store *s, const char *folder, const char *name, uint64_t at,
+	    size_t n, struct buf *out, uint64_t *size, struct err *e);
+	bool (*list)(
+	    struct store *s, const char *folder, struct store_listing *out, struct err *e);
+	bool (*stat)(struct store *s, const char *folder, const char *name, uint64_t *size,
+	    struct err *e);
+	bool (*remove)(struct store *s, const char *folder, const char *name, struct err *e);
+	bool (*space)(struct store *s, uint64_t *free_bytes);
+	void (*free)(struct store *s);
+};
+
+/* The first member of every implementation. */
+struct store {
+	const struct store_ops *ops;
+	enum mount_class mount;
+	const char *describe; /* for messages: the path, or "memory"; owned by the implementation */
+};
+
+/*
+ * Write a new file from the parts, start to end, and close it. True means: the storage has
+ * acknowledged it (as far as the mount class lets one know). On any failure the attempt is
+ * condemned: nothing may rely on the name, and a removal of it has been tried. ERR_EXISTS if
+ * the name is taken; ERR_NOSPACE; ERR_UNREACHABLE; ERR_REFUSED; ERR_IO (worth another try).
+ */
+bool store_put(struct store *s, const char *folder, const char *name,
+    const struct span *parts, size_t n_parts, struct err *e);
+
+/*
+ * Append to *out up to n bytes from offset `at`, fewer only where the file ends; SIZE_MAX
+ * reads to the end. *size (may be NULL) is the file's whole length. ERR_MISSING; ERR_IO; …
+ */
+bool store_get(struct store *s, const char *folder, const char *name, uint64_t at, size_t n,
+    struct buf *out, uint64_t *size, struct err *e);
+
+/* Append the last n bytes (all of a shorter file), and its whole length. One operation. */
+bool store_get_tail(struct store *s, const char *folder, const char *name, size_t n,
+    struct buf *out, uint64_t *size, struct err *e);
+
+/*
+ * The names in a folder. A folder that is not there is ERR_MISSING at the top ("") and an
+ * empty listing below it.
+ */
+bool store_list(
+    struct store *s, const char *folder, struct store_listing *out, struct err *e);
+
+bool store_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
+    struct err *e);
+bool store_remove(struct store *s, const char *folder, const char *name, struct err *e);
+
+/* Bytes that can still be written; false where the storage cannot tell. */
+bool store_space(struct store *s, uint64_t *free_bytes);
+
+void store_free(struct store *s); /* NULL is harmless */
+
+/* A mounted folder. Fails with ERR_MISSING where `path` is no folder, unless `create`. */
+struct store *store_dir_open(
+    const char *path, bool create, struct env *env, struct err *e);
+
+/* In memory. Deep copies for tests: the twin holds the same files. */
+struct store *store_mem_new(struct env *env);
+struct store *store_mem_clone(struct store *mem);
+
+/* Passes everything on to `inner` and counts it; frees inner with itself. Thread-safe. */
+struct store *store_trace_new(struct store *inner);
+void store_trace_counts(struct store *trace, struct store_counts *out);
+
+#endif
