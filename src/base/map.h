@@ -14,7 +14,10 @@ struct map {
 	size_t key_size;
 	size_t count;
 	size_t slots; /* a power of two, or 0 */
-	uint8_t *cells;
+	/* private: three arrays of `slots` each */
+	uint64_t *values;
+	uint8_t *keys;
+	uint8_t *used;
 };
 
 void map_init(struct map *m, size_t key_size);
