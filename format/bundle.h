@@ -20,6 +20,8 @@ struct file_head {
 };
 
 void file_head_encode(const struct file_head *h, uint8_t out[FILE_HEAD_SIZE]);
+
+/* Reads the first FILE_HEAD_SIZE bytes of s. */
 bool file_head_decode(struct span s, struct file_head *h, struct fault *f);
 
 /* The last BUNDLE_TRAIL_SIZE bytes. digest is BLAKE2b-192 of header and the trailer before it. */
@@ -36,6 +38,8 @@ struct bundle_trailer {
 #define BUNDLE_TRAIL_DIGESTED (BUNDLE_TRAIL_SIZE - ID_SIZE)
 
 void bundle_trailer_encode(const struct bundle_trailer *t, uint8_t out[BUNDLE_TRAIL_SIZE]);
+
+/* Reads the last BUNDLE_TRAIL_SIZE bytes of s; a fault's `at` counts from their start. */
 bool bundle_trailer_decode(struct span s, struct bundle_trailer *t, struct fault *f);
 
 enum frame_method { FRAME_RAW = 0, FRAME_ZSTD = 1, FRAME_PADDING = 2 };
