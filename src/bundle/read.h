@@ -1,0 +1,68 @@
+/*
+ * Reading bundles: the directory in one read of the file's end, a frame in one read.
+ */
+#ifndef BALE_BUNDLE_READ_H
+#define BALE_BUNDLE_READ_H
+
+#include "format/bundle.h"
+#include "repo/repo.h"
+
+/* A bundle that has been opened. */
+struct bundle {
+	struct id name;
+	enum file_type type;
+	uint64_t size;
+	char run[BAND_MAX_LEN + 1];
+	struct directory dir;
+	struct buf tail; /* the end of the file as read: frames in it cost no more reads */
+	uint64_t tail_at;
+};
+
+/*
+ * Read the trailer and the directory: one read, a second where the directory is longer than
+ * the 64 KiB that are guessed. Checks sizes, digests and the repository's id, and unseals.
+ * ERR_MISSING, ERR_CORRUPT, ERR_NEWER, ERR_IO. Any thread. Freed with bundle_free.
+ */
+bool bundle_open(struct repo *r, enum file_type type, const struct id *name,
+    struct bundle **out, struct err *e);
+void bundle_free(struct bundle *b); /* NULL is harmless */
+
+/* Append a frame's stored bytes: from the tail at hand, or by one read. Any thread. */
+bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct buf *stored,
+    struct err *e);
+
+/*
+ * Undo a frame: check its digest, unseal, expand into *plain (replaced). Any thread, no I/O.
+ * ERR_CORRUPT, ERR_NEWER.
+ */
+bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
+    struct buf *plain, struct err *e);
+
+/* The id of a chunk: of file content (FILE_DATA), or of hunks and lists (FILE_HUNKS). */
+void chunk_id(struct repo *r, enum file_type type, struct span plain, struct id *out);
+
+/*
+ * The chunk in a slot, cut out of its frame's plain bytes and verified: ERR_CORRUPT unless
+ * the directory and the bytes both say `want`. Any thread.
+ */
+bool chunk_in_frame(struct repo *r, const struct bundle *b, uint32_t slot,
+    struct span plain, const struct id *want, struct span *out, struct err *e);
+
+/*
+ * Reading one chunk after another (hunks, lists, cat, rescues): keeps the bundles opened
+ * and the frames decoded most recently, so many of each. One thread.
+ */
+struct chunk_reader;
+
+struct chunk_reader *chunk_reader_new(struct repo *r, unsigned bundles, unsigned frames);
+void chunk_reader_free(struct chunk_reader *cr);
+
+/* Valid until the next call on the reader. */
+bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
+    const struct id *name, struct bundle **out, struct err *e);
+
+/* The span is valid until the next call. ERR_CORRUPT where the slot holds something else. */
+bool chunk_read(struct chunk_reader *cr, enum file_type type, const struct id *bundle,
+    uint32_t slot, const struct id *want, struct span *out, struct err *e);
+
+#endif

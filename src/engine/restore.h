@@ -1,0 +1,40 @@
+/*
+ * Restore, and the reading of single files (design.md, section 8).
+ */
+#ifndef BALE_ENGINE_RESTORE_H
+#define BALE_ENGINE_RESTORE_H
+
+#include "band/bands.h"
+#include "base/monitor.h"
+#include "repo/repo.h"
+
+struct restore_options {
+	const char *target;   /* must be empty or absent */
+	struct span path;     /* what to restore: its contents, or the file itself; "/" = all */
+	unsigned threads;     /* for decoding and writing; 0 runs all on the calling thread */
+	unsigned transfers;   /* gets at once; 0 gets on the calling thread */
+	const char *cache_dir;
+	const volatile bool *stop;
+};
+
+struct restore_result {
+	uint64_t files, dirs, others;
+	uint64_t bytes;             /* written */
+	uint64_t damaged;           /* entries not restored, or not whole: each was named */
+	uint64_t attributes;        /* entries that lack an attribute: each was named */
+};
+
+/*
+ * `band` is a snapshot's tail or part. A directory's contents go into the target; of a file
+ * or link, itself, under its last name. Damage is named file by file, and the rest restored:
+ * that is success, with counts. ERR_MISSING where the path is not in the snapshot.
+ */
+bool restore_run(struct repo *r, const struct band *band, const struct restore_options *o,
+    struct monitor *m, struct restore_result *out, struct err *e);
+
+/* The content of one file, in order, through `write`. ERR_MISSING, ERR_CORRUPT, … */
+typedef bool cat_write_fn(void *arg, struct span bytes, struct err *e);
+bool cat_run(struct repo *r, const struct band *band, struct span path,
+    const char *cache_dir, cat_write_fn *write, void *arg, struct err *e);
+
+#endif

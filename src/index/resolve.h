@@ -1,0 +1,32 @@
+/*
+ * Resolving for readers (design.md, section 5): where the hint misses, moves, then all copies
+ * that the deltas know, and as a last resort the directories of all listed bundles. What
+ * counts here is that the bytes can be had. The id decides; who reads the chunk verifies it.
+ * One thread.
+ */
+#ifndef BALE_INDEX_RESOLVE_H
+#define BALE_INDEX_RESOLVE_H
+
+#include "bundle/inventory.h"
+#include "bundle/read.h"
+#include "repo/repo.h"
+
+struct found {
+	struct id bundle;
+	uint32_t slot;
+};
+
+struct resolver;
+
+/* Costs nothing until the first look-up. */
+struct resolver *resolver_new(struct repo *r);
+void resolver_free(struct resolver *res); /* NULL is harmless */
+
+/*
+ * Places that hold a chunk, borrowed until the next call; *n is 0 where none is known. Reads
+ * the deltas the first time; `deep` also the directories of bundles that no delta tells of.
+ */
+bool resolver_find(struct resolver *res, enum file_type type, const struct id *id,
+    bool deep, const struct found **out, size_t *n, struct err *e);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * The local cache of one repository: a folder named by the repository's id below
+ * BALE_CACHE_DIR or XDG's cache folder, mode 0700. Disposable and never truth: what is
+ * unreadable or wrong in it counts as absent. Sealed with the cache key; files are replaced
+ * by rename. One thread.
+ */
+#ifndef BALE_REPO_CACHE_H
+#define BALE_REPO_CACHE_H
+
+#include "repo/repo.h"
+
+struct cache;
+
+/*
+ * `dir` holds the caches of all repositories, and is made where absent. NULL, or one that
+ * cannot be had: a cache that keeps nothing. The lock of this repository's folder is taken
+ * if it is free; a process without it only reads.
+ */
+struct cache *cache_open(struct repo *r, const char *dir);
+void cache_close(struct cache *c); /* NULL is harmless */
+bool cache_owned(const struct cache *c);
+
+/* The folder, for index runs and temporary files; NULL where nothing can be kept. */
+const char *cache_path(const struct cache *c);
+
+/* Small files, whole. get: false where absent or not whole. put and drop: best effort. */
+bool cache_get(struct cache *c, const char *name, struct buf *plain);
+void cache_put(struct cache *c, const char *name, struct span plain);
+void cache_drop(struct cache *c, const char *name);
+
+/*
+ * A pack: chunks by id in one file (the hunks of a set's newest band), written from start to
+ * end beside the old one and put in its place when it is finished.
+ */
+struct cache_pack;
+
+struct cache_pack *cache_pack_open(struct cache *c, const char *name); /* NULL: none */
+bool cache_pack_get(struct cache_pack *p, const struct id *id, struct buf *plain);
+void cache_pack_close(struct cache_pack *p);
+
+struct cache_pack_writer;
+
+/* `old` (may be NULL) lends the stored bytes of chunks that it has. */
+struct cache_pack_writer *cache_pack_create(
+    struct cache *c, const char *name, struct cache_pack *old);
+void cache_pack_add(struct cache_pack_writer *w, const struct id *id, struct span plain);
+void cache_pack_commit(struct cache_pack_writer *w);  /* frees; NULL is harmless */
+void cache_pack_abandon(struct cache_pack_writer *w); /* frees; NULL is harmless */
+
+#endif
