@@ -18,12 +18,13 @@ struct compressor *compressor_new(int level);
 void compressor_free(struct compressor *c); /* NULL is harmless */
 
 /*
- * Append what is to be sealed and stored of a frame's plain bytes, at most FRAME_PLAIN_MAX:
- * one zstd frame (FRAME_ZSTD), or the bytes themselves (FRAME_RAW) where that would gain
- * less than 3 in 100, which for data without pattern a look at samples tells. Never more
- * bytes than the plain ones. Equal bytes at an equal level give equal output.
+ * Append what is to be sealed and stored of a frame's plain bytes (at most
+ * FRAME_PLAIN_MAX): one zstd frame (FRAME_ZSTD), or the bytes themselves (FRAME_RAW)
+ * where that would gain less than a 32nd; of data without pattern samples tell as much.
+ * Never more bytes than the plain ones. Equal bytes at an equal level give equal output.
  */
-enum frame_method frame_compress(struct compressor *c, struct span plain, struct buf *out);
+enum frame_method frame_compress(
+    struct compressor *c, struct span plain, struct buf *out);
 
 /*
  * Append exactly plain_len bytes to *out, or fail and leave its content as it was:
@@ -34,8 +35,8 @@ bool frame_expand(struct compressor *c, enum frame_method method, struct span st
     uint32_t plain_len, struct buf *out, struct err *e);
 
 /*
- * Compressors for the jobs of a pool: each job takes one for as long as it works and gives
- * it back; there are never more than jobs at work at once. Thread-safe.
+ * Compressors for the jobs of a pool: a job takes one for as long as it works and gives
+ * it back, so that there are as many as jobs ever worked at once. Thread-safe.
  */
 struct compressor_cache;
 

@@ -1,6 +1,6 @@
 /*
- * Where a large file is cut into chunks (format/cutting.md): a gear hash with a keyed table,
- * after FastCDC (Xia et al., USENIX ATC 2016), without its normalisation.
+ * Where a large file is cut into chunks (format/cutting.md): a gear hash with a keyed
+ * table, after FastCDC (Xia et al., USENIX ATC 2016), without its normalisation.
  */
 #ifndef BALE_CODEC_CUT_H
 #define BALE_CODEC_CUT_H
@@ -20,7 +20,8 @@ struct cut {
  * key: PURPOSE_GEAR of the keyring. Asserts of every tier:
  * CUT_WINDOW <= min < average <= max <= CHUNK_MAX.
  */
-void cut_init(struct cut *c, const struct cut_params *params, const uint8_t key[KEY_SIZE]);
+void cut_init(
+    struct cut *c, const struct cut_params *params, const uint8_t key[KEY_SIZE]);
 
 /* One file being cut. */
 struct cut_state {
@@ -30,16 +31,16 @@ struct cut_state {
 };
 
 /*
- * file_size picks the tier, and whether the file is one chunk; should the file turn out to
- * be longer or shorter than that, chunks keep to s->max all the same.
+ * file_size picks the tier, and whether the file is one chunk; should the file turn out
+ * longer or shorter than that, chunks keep to s->max all the same.
  */
 void cut_begin(struct cut_state *s, const struct cut *c, uint64_t file_size);
 
 /*
  * The length of the chunk that starts at p, given the n bytes from there on; last tells
  * that the file ends behind them. 0: more bytes are needed, which happens only where
- * n < s->max and not last, or n is 0. Give s->max bytes or all that is left, and each byte
- * is looked at once.
+ * n < s->max and not last, or n is 0. Give s->max bytes or all that is left, and no byte
+ * is looked at twice.
  */
 size_t cut_next(const struct cut_state *s, const uint8_t *p, size_t n, bool last);
 

@@ -25,7 +25,7 @@ void digest_end(struct digest *d, uint8_t *out);
 /* Keyed BLAKE2b-192: the id of a chunk. */
 void digest_id(struct id *out, struct span key, struct span data);
 
-/* BLAKE2b-192 of the parts end to end: a file's name or digest, as `b2sum -l 192` prints it. */
+/* BLAKE2b-192 of the parts end to end, as `b2sum -l 192` prints it: names of files. */
 void digest_name(struct id *out, const struct span *parts, size_t n);
 
 /* BLAKE2b-128: of frames and directories as they are stored. */

@@ -36,13 +36,13 @@ const struct sealer *keyring_sealer(const struct keyring *k, enum purpose purpos
 
 /*
  * Wrap the repository key: slot->kind, ops and mem are given (ops and mem 0 for a key
- * file), salt and wrapped are filled. secret: the passphrase's bytes, or the KEY_SIZE bytes
- * of a key file. ERR_IO where there is no memory for Argon2id.
+ * file), salt and wrapped are filled. secret: the passphrase's bytes, or the KEY_SIZE
+ * bytes of a key file. ERR_IO where there is no memory for Argon2id.
  */
 bool key_wrap(struct key_slot *slot, const uint8_t repo[REPO_ID_SIZE], struct span secret,
     const uint8_t key[KEY_SIZE], struct env *env, struct err *e);
 
-/* The reverse. ERR_AUTH: not this slot's secret (or the slot is damaged: nobody can tell). */
+/* The reverse. ERR_AUTH: not this slot's secret, or a damaged slot: nobody can tell. */
 bool key_unwrap(const struct key_slot *slot, const uint8_t repo[REPO_ID_SIZE],
     struct span secret, uint8_t key[KEY_SIZE], struct err *e);
 

@@ -1,6 +1,6 @@
 /*
- * Sealing: XChaCha20-Poly1305 (format/crypto.md). Sealed bytes are nonce, ciphertext, tag.
- * In an unencrypted repository a sealer is off, and sealing copies.
+ * Sealing: XChaCha20-Poly1305 (format/crypto.md). Sealed bytes are nonce, ciphertext,
+ * tag. In an unencrypted repository a sealer is off, and sealing copies.
  */
 #ifndef BALE_CODEC_SEAL_H
 #define BALE_CODEC_SEAL_H
