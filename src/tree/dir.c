@@ -1,6 +1,8 @@
 /* A descriptor and its count. */
 #include "tree/dir.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -38,4 +40,13 @@ void dir_unref(struct dir *d)
 int dir_fd(const struct dir *d)
 {
 	return d->fd;
+}
+
+int dir_open(const struct dir *d, const char *name, int flags)
+{
+	int fd = sys_openat(d->fd, name, flags | O_RDONLY | O_NOATIME, 0);
+
+	if (fd < 0 && errno == EPERM)
+		fd = sys_openat(d->fd, name, flags | O_RDONLY, 0);
+	return fd;
 }

@@ -15,4 +15,10 @@ void dir_unref(struct dir *d);      /* the last one closes; NULL is harmless */
 /* For openat and the like; may be an O_PATH descriptor. */
 int dir_fd(const struct dir *d);
 
+/*
+ * Open for reading without leaving a trace in the access time, where that is allowed (to
+ * the file's owner). -1 and errno on failure.
+ */
+int dir_open(const struct dir *d, const char *name, int flags);
+
 #endif
