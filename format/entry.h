@@ -58,11 +58,24 @@ struct entry {
  */
 int apath_compare(struct span a, struct span b);
 
+/* The same of two different apaths whose longest common beginning is left out. */
+int apath_compare_tails(struct span a, struct span b);
+
 /* Whether it keeps the rules above and APATH_MAX. */
 bool apath_valid(struct span s);
 
 /* Whether `inner` is `outer` or stands below it. */
 bool apath_within(struct span inner, struct span outer);
+
+/*
+ * Front coding: the length of what an apath shares with the one before, then the rest of it
+ * and a NUL. *last is the one before, empty at the first, and becomes this one. prefix and
+ * suffix may be the same.
+ */
+void apath_encode(struct buf *prefix, struct buf *suffix, struct buf *last, struct span apath);
+
+/* Checks validity, order and the longest possible sharing; else one cursor has failed. */
+bool apath_decode(struct cursor *prefix, struct cursor *suffix, struct buf *last);
 
 /* Extended attributes: names ascending bytewise, each once. */
 void xattrs_add(struct buf *b, struct span name, struct span value);

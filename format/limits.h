@@ -32,7 +32,7 @@
 
 #define HUNK_PLAIN_MAX   (16u << 20)
 #define HUNK_ENTRIES_MAX 4096u
-#define HUNK_BUNDLES_MAX 65536u
+#define HUNK_BUNDLES_MAX 131072u
 #define LIST_ITEMS_MAX   4096u
 #define LIST_LEVEL_MAX   7u
 #define ENTRY_EXTENTS    256u /* beyond: list chunks */

@@ -165,6 +165,24 @@ struct span cursor_bytes(struct cursor *c, size_t n, const char *what)
 	return p ? span_of(p, n) : SPAN_EMPTY;
 }
 
+struct span cursor_text(struct cursor *c, size_t max, const char *what)
+{
+	size_t left = cursor_left(c), n;
+	const uint8_t *p, *end;
+
+	if (c->bad)
+		return SPAN_EMPTY;
+	p = c->s.p + c->at;
+	end = left > 0 ? memchr(p, '\0', left < max + 1 ? left : max + 1) : NULL;
+	if (!end) {
+		cursor_fail(c, left > max ? FAULT_LIMIT : FAULT_TRUNCATED, what);
+		return SPAN_EMPTY;
+	}
+	n = (size_t)(end - p);
+	c->at += n + 1;
+	return span_of(p, n);
+}
+
 void cursor_id(struct cursor *c, struct id *id, const char *what)
 {
 	const uint8_t *p = take(c, ID_SIZE, what);

@@ -59,6 +59,8 @@ int64_t cursor_signed(struct cursor *c, const char *what);
 
 /* n bytes, borrowed. */
 struct span cursor_bytes(struct cursor *c, size_t n, const char *what);
+/* Bytes up to a NUL, which is read too; at most max before it (FAULT_LIMIT). */
+struct span cursor_text(struct cursor *c, size_t max, const char *what);
 void cursor_id(struct cursor *c, struct id *id, const char *what);
 void cursor_fail(struct cursor *c, enum fault_kind kind, const char *what);
 size_t cursor_left(const struct cursor *c);
