@@ -7,7 +7,7 @@
 #ifndef BALE_FORMAT_LIST_H
 #define BALE_FORMAT_LIST_H
 
-#include "format/hunk.h"
+#include "format/hints.h"
 
 /* A reference to a hunk, or to a list of them. */
 struct hunk_ref {
@@ -33,7 +33,7 @@ void list_writer_finish(struct list_writer *w, const struct bundle_ref *refs, st
 
 /*
  * Whether a list ends after this item: from 32 items on where the low 6 bits of its id's
- * first byte are 0 (a hole never ends one), or at 512.
+ * first byte are 0, or at 512. id is NULL for a hole.
  */
 bool list_ends(const struct id *id, uint32_t count);
 
@@ -47,9 +47,11 @@ struct list_iter {
 	struct cursor c;
 	uint32_t left;
 	struct buf last; /* the previous first apath, for front coding */
+	struct hint_reader hints;
 };
 
 bool list_open(struct list_iter *it, struct span plain, struct fault *f);
+/* The one that fits the kind. r->first is valid until the next step. */
 enum step list_next_hunk(struct list_iter *it, struct hunk_ref *r, struct fault *f);
 enum step list_next_extent(struct list_iter *it, struct extent *x, struct fault *f);
 void list_close(struct list_iter *it);
