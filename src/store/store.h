@@ -11,6 +11,8 @@
 #ifndef BALE_STORE_STORE_H
 #define BALE_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/err.h"
@@ -20,20 +22,29 @@ enum mount_class { MOUNT_THROUGH, MOUNT_WRITE_BACK, MOUNT_UNKNOWN };
 
 struct store_counts {
 	uint64_t put, get, list, remove, mkdir, stat;
-	uint64_t bytes_out, bytes_in;
+	uint64_t bytes_out, bytes_in; /* of operations that succeeded */
 };
 
 struct store_listing {
-	char **names; /* ascending bytewise; without "." and ".."; files only, unless folders */
+	char **names; /* of files, ascending bytewise, each once */
 	size_t n, cap;
 };
 
 void store_listing_release(struct store_listing *l);
 /* Binary search. */
 bool store_listing_has(const struct store_listing *l, const char *name);
-/* For implementations: append, and sort at the end. */
+/* For implementations: append, and at the end sort and drop what stands there twice. */
 void store_listing_add(struct store_listing *l, const char *name);
 void store_listing_sort(struct store_listing *l);
+
+/*
+ * Whether a file may be called so: the rule above, README.txt included. What else lies in a
+ * folder is not listed.
+ */
+bool store_name_ok(const char *name);
+
+/* As `at` of the get operation: the last n bytes. */
+#define STORE_TAIL UINT64_MAX
 
 struct store;
 
@@ -56,13 +67,19 @@ struct store {
 	const struct store_ops *ops;
 	enum mount_class mount;
 	const char *describe; /* for messages: the path, or "memory"; owned by the implementation */
+	_Atomic uint64_t folders_made;
 };
 
 /*
  * Write a new file from the parts, start to end, and close it. True means: the storage has
  * acknowledged it (as far as the mount class lets one know). On any failure the attempt is
- * condemned: nothing may rely on the name, and a removal of it has been tried. ERR_EXISTS if
- * the name is taken; ERR_NOSPACE; ERR_UNREACHABLE; ERR_REFUSED; ERR_IO (worth another try).
+ * condemned: nothing may rely on the name, and if the file had been created, its removal has
+ * been tried. ERR_EXISTS if the name is taken; ERR_NOSPACE; ERR_UNREACHABLE; ERR_REFUSED;
+ * ERR_IO (worth another try).
+ *
+ * The parts together are not empty: some storage drops empty files silently. No process may
+ * be started while a put runs: when the child closes its copy of the descriptor, rclone
+ * takes that for the end of the file.
  */
 bool store_put(struct store *s, const char *folder, const char *name,
     const struct span *parts, size_t n_parts, struct err *e);
@@ -79,7 +96,7 @@ bool store_get_tail(struct store *s, const char *folder, const char *name, size_
     struct buf *out, uint64_t *size, struct err *e);
 
 /*
- * The names in a folder. A folder that is not there is ERR_MISSING at the top ("") and an
+ * Append the names of the files in a folder. On failure *out is empty. A folder that is not there is ERR_MISSING at the top ("") and an
  * empty listing below it.
  */
 bool store_list(
@@ -94,7 +111,10 @@ bool store_space(struct store *s, uint64_t *free_bytes);
 
 void store_free(struct store *s); /* NULL is harmless */
 
-/* A mounted folder. Fails with ERR_MISSING where `path` is no folder, unless `create`. */
+/*
+ * A mounted folder. Fails with ERR_MISSING where `path` is no folder; with `create`, its last
+ * component is made if it is not there. An ESTALE of the folder itself is ERR_UNREACHABLE.
+ */
 struct store *store_dir_open(
     const char *path, bool create, struct env *env, struct err *e);
 
@@ -102,7 +122,7 @@ struct store *store_dir_open(
 struct store *store_mem_new(struct env *env);
 struct store *store_mem_clone(struct store *mem);
 
-/* Passes everything on to `inner` and counts it; frees inner with itself. Thread-safe. */
+/* Passes every operation on to `inner` and counts it; frees inner with itself. Thread-safe. */
 struct store *store_trace_new(struct store *inner);
 void store_trace_counts(struct store *trace, struct store_counts *out);
 
