@@ -23,13 +23,16 @@ struct delta_move {
 };
 
 struct delta_writer {
-	struct buf bundles, moves, gone;
+	struct buf bundles, moves, gone; /* encoded records end to end */
 	uint32_t n_bundles, n_moves, n_gone;
+	size_t *places; /* where each bundle's record begins */
+	size_t places_cap;
 };
 
-#define DELTA_WRITER_EMPTY {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, 0, 0, 0}
+#define DELTA_WRITER_EMPTY {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, 0, 0, 0, NULL, 0}
 
 void delta_writer_release(struct delta_writer *w);
+/* In any order; of records of the same bundle one stands in the delta, the first added. */
 void delta_add_bundle(struct delta_writer *w, const struct delta_bundle *b);
 void delta_add_move(struct delta_writer *w, const struct delta_move *m);
 /* This delta holds all that the named one does: who has this one needs not read that. */
@@ -41,6 +44,7 @@ struct delta_iter {
 	struct cursor c;
 	struct span run;
 	uint32_t bundles, moves, gone; /* still to come */
+	struct span last; /* the name before, of a bundle or a delta */
 };
 
 /* Bundles first, then moves, then superseded names; each kind to its end before the next. */
