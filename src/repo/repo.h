@@ -34,9 +34,10 @@ struct repo {
 	struct store *store;
 	struct env *env;
 	struct repository params;
+	uint8_t key[KEY_SIZE]; /* the repository key: to wrap it for another secret */
 	struct keyring *keys;
 	struct compressor_cache *compressors; /* for reading; a writer brings its own level */
-	int64_t patience;        /* ns to go on trying a put or get: 15 minutes unless changed */
+	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
 	const volatile bool *stop; /* set by a signal: waiting ends with ERR_STOPPED; may be NULL */
@@ -77,8 +78,15 @@ struct key_info {
 	struct key_slot slot;
 };
 
-/* All key slots; *out is freed by the caller. A slot that is damaged is ERR_CORRUPT. */
+/*
+ * All key slots; *out is freed by the caller. A slot that is damaged is ERR_CORRUPT. What
+ * lies in keys/ under a name that is not a slot's is left alone.
+ */
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e);
+/*
+ * Wrap the key for another secret. ops and mem count for a passphrase only. ERR_USAGE in an
+ * unencrypted repository. Main thread only.
+ */
 bool repo_key_add(struct repo *r, const struct secret *secret, const char *label,
     uint64_t kdf_ops, uint64_t kdf_mem, char name[NAME_MAX_LEN + 1], struct err *e);
 
@@ -91,6 +99,7 @@ struct span repo_readme(void);
 
 /* 128 random bits as 26 characters [0-9a-v]. */
 void name_random(struct env *env, char out[RANDOM_NAME_LEN + 1]);
+bool name_is_random(const char *name);
 
 /* The folder of a file named by a digest: "data/7" (its first digit), "hunks", "index". */
 const char *folder_of(enum file_type type, const struct id *name, char out[16]);
@@ -107,20 +116,31 @@ typedef bool repo_compose_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN
     char folder[16], const struct span **parts, size_t *n_parts, struct err *e);
 
 /*
- * Put a file, again under a new name while the error is ERR_IO, with pauses of 1 to 60 s,
- * until patience ends; every other error at once. Any thread.
+ * Put a file, again under a new name while the error is ERR_IO or ERR_EXISTS, with pauses of
+ * 1 to 60 s, until patience ends; every other error at once. Any thread.
  */
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e);
 
-/* Reading, with the same patience. Any thread. */
+/*
+ * Reading: as store.h says, but ERR_IO is tried again twice, within 5 s: what a bad disk does
+ * not give at the third time it does not give at the hundredth. A failure appends nothing.
+ * Any thread.
+ */
 bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at, size_t n,
     struct buf *out, uint64_t *size, struct err *e);
 bool repo_get_tail(struct repo *r, const char *folder, const char *name, size_t n,
     struct buf *out, uint64_t *size, struct err *e);
 bool repo_list(
     struct repo *r, const char *folder, struct store_listing *out, struct err *e);
+bool repo_stat(struct repo *r, const char *folder, const char *name, uint64_t *size,
+    struct err *e);
 
-/* A file that is a header (bundle.h) and sealed bytes, named by its digest: a delta. */
+/*
+ * A file that is a header (bundle.h) and sealed bytes, named by its digest: a delta, of at
+ * most DELTA_PLAIN_MAX bytes. Main thread only: it draws from env.
+ */
+#define DELTA_PLAIN_MAX (DELTA_MAX - FILE_HEAD_SIZE - SEAL_EXTRA)
+
 bool repo_put_delta(struct repo *r, struct span plain, struct id *name, uint64_t *size,
     struct err *e);
 /* Get, check against its name, unseal. ERR_CORRUPT, ERR_MISSING, ERR_NEWER. */
@@ -129,7 +149,8 @@ bool repo_get_delta(
 
 /*
  * Put a JSON file of a type of json.md. make_name puts a file name together from a fresh
- * random part; the name that held comes out. Main thread only: it draws from env.
+ * random part; the name that held comes out. ERR_REFUSED where it would pass JSON_MAX. Main
+ * thread only: it draws from env.
  */
 typedef void repo_name_fn(
     const void *arg, const char *random, char name[NAME_MAX_LEN + 1]);

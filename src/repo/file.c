@@ -1,0 +1,187 @@
+/*
+ * Files onto the storage and back. A put that failed is repeated under a new name, never
+ * under the old one: a phantom of it may stand there, listed at full size, for half an hour.
+ * So whoever puts brings a function that composes the file anew, and the name with it.
+ *
+ * Nothing is random in the pauses but the name of the file that failed, which is: uploads
+ * that failed together do not come back together, and a test with a fixed env runs the same
+ * way twice.
+ */
+#include "repo/repo.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "codec/digest.h"
+
+#define SECOND     INT64_C(1000000000)
+#define SLICE      (SECOND / 5) /* how long a signal may go unnoticed */
+#define PAUSE_MAX  60
+#define GET_TRIES  3
+
+bool err_fault(struct err *e, const struct fault *f)
+{
+	if (f->kind == FAULT_NEWER)
+		return err_set(e, ERR_NEWER,
+		    "written by a newer bale: this one reads version %d of the format (%s)",
+		    FORMAT_VERSION, f->what);
+	return err_set(e, ERR_CORRUPT, "%s at byte %zu: %s", fault_word(f->kind), f->at, f->what);
+}
+
+/* 1, 2, 4 … 60 s, and up to a quarter more. */
+static int64_t pause_after(unsigned attempt, const char *name)
+{
+	int64_t s = attempt < 6 ? INT64_C(1) << attempt : PAUSE_MAX;
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return s * SECOND + s * SECOND / 4 * (h >> 16) / 65536;
+}
+
+static bool stopped(const struct repo *r, struct err *e)
+{
+	if (!r->stop || !*r->stop)
+		return false;
+	err_set(e, ERR_STOPPED, "stopped");
+	return true;
+}
+
+static bool pause_for(struct repo *r, int64_t ns, struct err *e)
+{
+	for (; ns > 0; ns -= SLICE) {
+		if (stopped(r, e))
+			return false;
+		r->env->sleep(r->env, ns < SLICE ? ns : SLICE);
+	}
+	return !stopped(r, e);
+}
+
+static void tell(struct repo *r, const char *folder, const char *name,
+    const struct err *why, unsigned attempt)
+{
+	if (r->on_retry)
+		r->on_retry(r->retry_arg, folder, name, why, attempt);
+}
+
+static bool give_up(struct err *e, const char *doing, const char *folder, const char *name,
+    unsigned attempts, int64_t ns)
+{
+	return err_wrap(e, "%s%s%s: %s (%u attempt%s in %" PRId64 " s)", folder,
+	    *folder ? "/" : "", name, doing, attempts, attempts == 1 ? "" : "s",
+	    (ns + SECOND / 2) / SECOND);
+}
+
+bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e)
+{
+	char name[NAME_MAX_LEN + 1], folder[16];
+	int64_t start = r->env->ticks(r->env), pause, spent;
+	const struct span *parts;
+	struct err why = ERR_EMPTY;
+	size_t n;
+
+	for (unsigned attempt = 0;; attempt++) {
+		if (!compose(arg, attempt, name, folder, &parts, &n, e))
+			return false;
+		if (store_put(r->store, folder, name, parts, n, &why))
+			return true;
+		pause = pause_after(attempt, name);
+		spent = r->env->ticks(r->env) - start;
+		if ((why.kind != ERR_IO && why.kind != ERR_EXISTS) || spent + pause > r->patience) {
+			if (e)
+				*e = why;
+			return give_up(e, "not stored", folder, name, attempt + 1, spent);
+		}
+		tell(r, folder, name, &why, attempt);
+		if (!pause_for(r, pause, e))
+			return false;
+	}
+}
+
+/* What reading operations have in common. */
+struct read {
+	const char *folder, *name;
+	uint64_t at; /* STORE_TAIL: the end */
+	size_t n;
+	struct buf *out;
+	struct store_listing *listing;
+	uint64_t *size;
+};
+
+typedef bool read_fn(struct store *s, const struct read *op, struct err *e);
+
+static bool read_again(struct repo *r, read_fn *fn, const struct read *op, struct err *e)
+{
+	int64_t start = r->env->ticks(r->env);
+	size_t before = op->out ? op->out->n : 0;
+	struct err why = ERR_EMPTY;
+
+	for (unsigned attempt = 0;; attempt++) {
+		if (fn(r->store, op, &why))
+			return true;
+		if (op->out)
+			op->out->n = before;
+		if (why.kind != ERR_IO || attempt + 1 == GET_TRIES) {
+			if (e)
+				*e = why;
+			return why.kind != ERR_IO ? false :
+			    give_up(e, "not read", op->folder, op->name, attempt + 1,
+				r->env->ticks(r->env) - start);
+		}
+		tell(r, op->folder, op->name, &why, attempt);
+		if (!pause_for(r, pause_after(attempt, op->name), e))
+			return false;
+	}
+}
+
+static bool get_once(struct store *s, const struct read *op, struct err *e)
+{
+	return store_get(s, op->folder, op->name, op->at, op->n, op->out, op->size, e);
+}
+
+static bool tail_once(struct store *s, const struct read *op, struct err *e)
+{
+	return store_get_tail(s, op->folder, op->name, op->n, op->out, op->size, e);
+}
+
+static bool list_once(struct store *s, const struct read *op, struct err *e)
+{
+	return store_list(s, op->folder, op->listing, e);
+}
+
+static bool stat_once(struct store *s, const struct read *op, struct err *e)
+{
+	return store_stat(s, op->folder, op->name, op->size, e);
+}
+
+bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at, size_t n,
+    struct buf *out, uint64_t *size, struct err *e)
+{
+	struct read op = {folder, name, at, n, out, NULL, size};
+
+	return read_again(r, get_once, &op, e);
+}
+
+bool repo_get_tail(struct repo *r, const char *folder, const char *name, size_t n,
+    struct buf *out, uint64_t *size, struct err *e)
+{
+	struct read op = {folder, name, 0, n, out, NULL, size};
+
+	return read_again(r, tail_once, &op, e);
+}
+
+bool repo_list(
+    struct repo *r, const char *folder, struct store_listing *out, struct err *e)
+{
+	struct read op = {folder, "", 0, 0, NULL, out, NULL};
+
+	return read_again(r, list_once, &op, e);
+}
+
+bool repo_stat(struct repo *r, const char *folder, const char *name, uint64_t *size,
+    struct err *e)
+{
+	struct read op = {folder, name, 0, 0, NULL, NULL, size};
+
+	return read_again(r, stat_once, &op, e);
+}

@@ -1,0 +1,167 @@
+/*
+ * JSON files: sealing and digest around the envelope of format/json.h. The secret is bound
+ * to all that stands before it, so to name, type, repository and the open members.
+ */
+#include "repo/repo_internal.h"
+
+#include <assert.h>
+
+#include "codec/digest.h"
+
+/* What the envelope itself adds at most, names and digest included. */
+#define ENVELOPE_MAX 1024u
+
+struct json_put {
+	struct repo *r;
+	const char *folder, *type;
+	repo_name_fn *make_name;
+	const void *arg;
+	const struct json_body *body;
+	struct buf file;
+	struct span part;
+	char *name;
+};
+
+static void add_sealed(struct repo *r, struct span secret, struct buf *file)
+{
+	struct buf sealed = BUF_EMPTY;
+	uint8_t nonce[NONCE_SIZE];
+
+	r->env->random(r->env, nonce, sizeof nonce);
+	seal(keyring_sealer(r->keys, PURPOSE_JSON), nonce, buf_span(file), secret, &sealed);
+	json_file_secret(file, JSON_SEALED, buf_span(&sealed));
+	buf_release(&sealed);
+}
+
+void json_compose(struct repo *r, const char *type, const char *name,
+    const struct json_body *body, struct buf *out)
+{
+	struct span open = buf_span(&body->open), secret = buf_span(&body->secret), digested;
+	enum json_secret mode = r->params.encrypted ? JSON_SEALED : JSON_PRIVATE;
+	size_t size = secret.n;
+	struct id digest;
+
+	if (secret.n == 0)
+		mode = JSON_NONE;
+	if (mode == JSON_SEALED)
+		size += SEAL_EXTRA;
+	json_file_begin(out, type, name, r->params.id, open, mode, size);
+	if (mode == JSON_SEALED)
+		add_sealed(r, secret, out);
+	else
+		json_file_secret(out, mode, secret);
+	digested = buf_span(out);
+	digest_name(&digest, &digested, 1);
+	json_file_end(out, &digest);
+}
+
+static bool compose_json(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
+    char folder[16], const struct span **parts, size_t *n_parts, struct err *e)
+{
+	struct json_put *p = arg;
+	char random[RANDOM_NAME_LEN + 1];
+
+	(void)attempt;
+	(void)e;
+	name_random(p->r->env, random);
+	p->make_name(p->arg, random, p->name);
+	buf_clear(&p->file);
+	json_compose(p->r, p->type, p->name, p->body, &p->file);
+	p->part = buf_span(&p->file);
+	strcpy(name, p->name);
+	strcpy(folder, p->folder);
+	*parts = &p->part;
+	*n_parts = 1;
+	return true;
+}
+
+bool repo_put_json(struct repo *r, const char *folder, const char *type,
+    repo_name_fn *make_name, const void *arg, const struct json_body *body,
+    char name[NAME_MAX_LEN + 1], uint64_t *size, struct err *e)
+{
+	struct json_put p = {r, folder, type, make_name, arg, body, BUF_EMPTY, SPAN_EMPTY, name};
+	size_t n = body->secret.n + SEAL_EXTRA;
+	bool ok;
+
+	assert(strlen(folder) < 16);
+	if (ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
+		return err_set(e, ERR_REFUSED,
+		    "a file of type %s would be longer than %u MiB, which nobody reads back",
+		    type, JSON_MAX >> 20);
+	ok = repo_put(r, compose_json, &p, e);
+	if (ok && size)
+		*size = p.file.n;
+	buf_release(&p.file);
+	return ok;
+}
+
+bool json_check_digest(struct span bytes, const struct json_file *jf, struct err *e)
+{
+	struct span digested = span_of(bytes.p, jf->digested);
+	struct id digest;
+
+	digest_name(&digest, &digested, 1);
+	return id_equal(&digest, &jf->digest) ||
+	    err_set(e, ERR_CORRUPT, "damaged: its digest is wrong");
+}
+
+static bool check_envelope(struct repo *r, const char *name, const char *type,
+    struct span bytes, const struct json_file *jf, struct err *e)
+{
+	if (!json_check_digest(bytes, jf, e))
+		return false;
+	if (memcmp(jf->repo, r->params.id, REPO_ID_SIZE) != 0)
+		return err_set(e, ERR_CORRUPT, "belongs to another repository");
+	if (strcmp(jf->name, name) != 0)
+		return err_set(e, ERR_CORRUPT, "was written under another name: %s", jf->name);
+	if (strcmp(jf->type, type) != 0)
+		return err_set(e, ERR_CORRUPT, "is of type %s, not %s", jf->type, type);
+	/* Else whoever can write to the storage could speak without the key. */
+	if (jf->mode == (r->params.encrypted ? JSON_PRIVATE : JSON_SEALED))
+		return err_set(e, ERR_CORRUPT, "its secret part is %ssealed, unlike the repository",
+		    r->params.encrypted ? "not " : "");
+	return true;
+}
+
+bool repo_check_json(struct repo *r, const char *name, const char *type, struct span bytes,
+    struct json_file *jf, struct buf *secret, struct err *e)
+{
+	struct fault f;
+
+	buf_clear(secret);
+	if (!json_file_open(bytes, jf, &f))
+		return err_fault(e, &f);
+	if (!check_envelope(r, name, type, bytes, jf, e))
+		goto fail;
+	if (jf->mode == JSON_PRIVATE) {
+		buf_add_span(secret, buf_span(&jf->secret));
+	} else if (jf->mode == JSON_SEALED) {
+		if (!r->keys) {
+			err_set(e, ERR_CORRUPT, "is sealed, and what opens the seal may not be");
+			goto fail;
+		}
+		if (!unseal(keyring_sealer(r->keys, PURPOSE_JSON), span_of(bytes.p, jf->aad),
+			buf_span(&jf->secret), secret, e))
+			goto fail;
+	}
+	return true;
+fail:
+	json_file_close(jf);
+	return false;
+}
+
+bool repo_get_json(struct repo *r, const char *folder, const char *name, const char *type,
+    struct json_file *jf, struct buf *secret, struct err *e)
+{
+	struct buf file = BUF_EMPTY;
+	uint64_t size;
+	bool ok;
+
+	if (!repo_get(r, folder, name, 0, JSON_MAX, &file, &size, e))
+		return false;
+	ok = size <= JSON_MAX ?
+	    repo_check_json(r, name, type, buf_span(&file), jf, secret, e) :
+	    err_set(e, ERR_CORRUPT, "longer than any JSON file of bale");
+	buf_release(&file);
+	return ok || err_wrap(e, "%s%s%s", folder, *folder ? "/" : "", name);
+}
