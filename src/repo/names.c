@@ -34,19 +34,14 @@ const char *folder_of(enum file_type type, const struct id *name, char out[16])
 {
 	static const char hex[] = "0123456789abcdef";
 
-	switch (type) {
-	case FILE_DATA:
+	if (type == FILE_DATA) {
 		memcpy(out, "data/", 5);
 		out[5] = hex[name->b[0] >> 4];
 		out[6] = '\0';
-		return out;
-	case FILE_HUNKS:
-		return memcpy(out, "hunks", 6);
-	case FILE_DELTA:
-		return memcpy(out, "index", 6);
+	} else {
+		strcpy(out, type == FILE_HUNKS ? "hunks" : "index");
 	}
-	assert(!"a type of file");
-	return NULL;
+	return out;
 }
 
 void name_of_id(const struct id *id, char out[2 * ID_SIZE + 1])

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "codec/cut.h"
 #include "codec/digest.h"
 
 #define PATIENCE   (INT64_C(15) * 60 * 1000000000)
@@ -151,6 +152,15 @@ out:
 	return false;
 }
 
+/* The bounds that cut_init asserts. */
+static bool check_cut(const struct cut_params *c, struct err *e)
+{
+	for (int i = 0; i < CUT_TIERS; i++)
+		if (c->tier[i].min < CUT_WINDOW || c->tier[i].min >= c->tier[i].average)
+			return err_set(e, ERR_CORRUPT, "parameters of cutting out of bounds");
+	return true;
+}
+
 static bool decode_head(struct repo *r, struct span bytes, struct err *e)
 {
 	struct json_file jf;
@@ -170,7 +180,13 @@ static bool decode_head(struct repo *r, struct span bytes, struct err *e)
 		    jf.name);
 		goto out;
 	}
-	ok = repository_decode(&jf, &r->params, &f) || err_fault(e, &f);
+	if (!repository_decode(&jf, &r->params, &f)) {
+		err_fault(e, &f);
+		if (*r->params.unknown_feature)
+			err_wrap(e, "needs the feature %s", r->params.unknown_feature);
+		goto out;
+	}
+	ok = check_cut(&r->params.cut, e);
 out:
 	json_file_close(&jf);
 	return ok;
