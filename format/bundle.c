@@ -78,8 +78,9 @@ void bundle_trailer_encode(const struct bundle_trailer *t, uint8_t out[BUNDLE_TR
 	memcpy(out + 16, t->directory_digest, DIGEST_SHORT);
 	memcpy(out + 32, t->run, n);
 	put_u64(out + 80, t->total);
-	memcpy(out + 96, end_magic, sizeof end_magic);
-	memcpy(out + 104, t->digest.b, ID_SIZE);
+	memcpy(out + 88, t->salt, SALT_SIZE);
+	memcpy(out + 112, end_magic, sizeof end_magic);
+	memcpy(out + 120, t->digest.b, ID_SIZE);
 }
 
 static bool trailer_run(const uint8_t *p, char run[BAND_MAX_LEN + 1], struct fault *f)
@@ -115,15 +116,16 @@ bool bundle_trailer_decode(struct span s, struct bundle_trailer *t, struct fault
 	if (s.n < BUNDLE_TRAIL_SIZE)
 		return fault_set(f, FAULT_TRUNCATED, s.n, "trailer");
 	p = s.p + s.n - BUNDLE_TRAIL_SIZE;
-	if (memcmp(p + 96, end_magic, sizeof end_magic) != 0)
-		return fault_set(f, FAULT_FOREIGN, 96, "trailer: end magic");
-	if (get_u32(p + 12) != 0 || get_u64(p + 88) != 0)
+	if (memcmp(p + 112, end_magic, sizeof end_magic) != 0)
+		return fault_set(f, FAULT_FOREIGN, 112, "trailer: end magic");
+	if (get_u32(p + 12) != 0)
 		return fault_set(f, FAULT_CORRUPT, 12, "trailer: reserved bytes");
 	t->directory_at = get_u64(p);
 	t->directory_stored = get_u32(p + 8);
 	memcpy(t->directory_digest, p + 16, DIGEST_SHORT);
 	t->total = get_u64(p + 80);
-	memcpy(t->digest.b, p + 104, ID_SIZE);
+	memcpy(t->salt, p + 88, SALT_SIZE);
+	memcpy(t->digest.b, p + 120, ID_SIZE);
 	return trailer_run(p + 32, t->run, f) && trailer_lengths(t, f);
 }
 

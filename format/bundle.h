@@ -8,7 +8,7 @@
 #include "format/wire.h"
 
 #define FILE_HEAD_SIZE    64
-#define BUNDLE_TRAIL_SIZE 128
+#define BUNDLE_TRAIL_SIZE 144
 
 enum file_type { FILE_DATA = 'D', FILE_HUNKS = 'H', FILE_DELTA = 'I' };
 
@@ -31,6 +31,7 @@ struct bundle_trailer {
 	uint8_t directory_digest[DIGEST_SHORT]; /* of its sealed bytes */
 	uint64_t total;
 	char run[BAND_MAX_LEN + 1]; /* the band whose run wrote it, NUL-padded */
+	uint8_t salt[SALT_SIZE];    /* the header's: who has the end can put the header together */
 	struct id digest;
 };
 
