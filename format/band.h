@@ -35,14 +35,6 @@ void band_file_name(char out[NAME_MAX_LEN + 1], const char *band, enum band_file
 bool band_file_parse(
     struct span file, struct band_name *n, enum band_file *kind, unsigned *part);
 
-struct string_list {
-	char **v;
-	size_t n, cap;
-};
-
-void string_list_add(struct string_list *l, struct span s);
-void string_list_release(struct string_list *l);
-
 /* Bands of one client that a writer saw: counters from..to. */
 struct roll {
 	char client[CLIENT_SIZE + 1];

@@ -39,11 +39,24 @@ struct json_file {
 	struct json_t *root; /* the whole object, for the codecs of format/ */
 };
 
+/* A file's "required": what a reader must know; an entry that it does not is FAULT_NEWER. */
+#define FEATURE_MAX 63
+
+/* Byte strings without a NUL in them, NUL-ended. */
+struct string_list {
+	char **v;
+	size_t n, cap;
+};
+
+void string_list_add(struct string_list *l, struct span s);
+void string_list_release(struct string_list *l);
+
 /*
  * Encode, in three steps, into an empty `out`: json_file_begin leaves the associated data in
  * `out` (all of it); json_file_secret adds the secret (sealed bytes, or the plain object;
  * nothing for JSON_NONE) and leaves the digested bytes; json_file_end adds the digest.
- * secret_size is the length of what json_file_secret will be given.
+ * secret_size is the length of what json_file_secret will be given. The caller sees to it
+ * that the whole stays within JSON_MAX.
  */
 void json_file_begin(struct buf *out, const char *type, const char *name,
     const uint8_t repo[REPO_ID_SIZE], struct span open, enum json_secret mode,
@@ -54,7 +67,11 @@ void json_file_end(struct buf *out, const struct id *digest);
 /*
  * Decode: FOREIGN where it is no JSON file of bale; NEWER; TRUNCATED where the stated length
  * is longer than the bytes; CORRUPT where digest or length do not stand where they must.
- * On success the caller closes. Members that are not known are left alone.
+ * LIMIT where it is longer than JSON_MAX. On success the caller closes; after a failure
+ * closing is harmless. Members that are not known are left alone.
+ *
+ * Left to the caller: that repository and name are the expected ones, that the mode is the
+ * repository's own (a PRIVATE file in an encrypted repository is a forgery), the digest.
  */
 bool json_file_open(struct span bytes, struct json_file *jf, struct fault *f);
 void json_file_close(struct json_file *jf);

@@ -28,13 +28,14 @@ struct repository {
 	uint32_t bundle_target; /* stored bytes at which a bundle closes */
 	uint32_t readme_size;
 	struct id readme_digest; /* BLAKE2b-192 of README.txt */
+	char unknown_feature[FEATURE_MAX + 1]; /* set where decoding found one, else "" */
 };
 
 /* The defaults of this version, id and key zero. */
 void repository_defaults(struct repository *r);
 
 void repository_encode(const struct repository *r, struct json_body *out);
-/* An unknown entry in "required" is FAULT_NEWER; its name is in `what`. */
+/* An unknown entry in "required" is FAULT_NEWER; its name is in r->unknown_feature. */
 bool repository_decode(const struct json_file *jf, struct repository *r, struct fault *f);
 
 #endif
