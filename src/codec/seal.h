@@ -37,9 +37,9 @@ bool unseal(const struct sealer *s, struct span aad, struct span sealed, struct 
     struct err *e);
 
 /*
- * The nonce of one sealing in a run: BLAKE2b-192 keyed with the run's seed, of lane and
- * ticket. A seed is 32 fresh random bytes for each run; within a run no pair of lane and
- * ticket is used twice. So a nonce comes again only where 192 bits of a hash collide.
+ * The nonce of one sealing in a run (crypto.md §4). The seed is 32 fresh random bytes for
+ * each run; within it no pair of lane and ticket is used twice, also not for another try at
+ * the same thing.
  */
 void nonce_derive(uint8_t out[NONCE_SIZE], const uint8_t seed[32], uint64_t lane,
     uint64_t ticket);
