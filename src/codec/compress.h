@@ -8,7 +8,7 @@
 #include "format/bundle.h"
 
 /*
- * Both directions, with their working memory (about 2.5 MiB at level 3 with frames of
+ * Both directions, with their working memory (about 1.3 MiB at level 3 with frames of
  * 1 MiB, taken at first use and kept). One thread at a time.
  */
 struct compressor;

@@ -9,6 +9,8 @@
  * has nothing left takes the largest subtree that another has not begun. Prints one line of
  * JSON. Whatever cannot be read ends the program: a floor of half a tree is none.
  */
+#include "codec/digest.h"
+
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
@@ -25,7 +27,6 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "base/sys.h"
-#include "codec/digest.h"
 
 #define FRAME (1u << 20)
 

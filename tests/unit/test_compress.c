@@ -111,8 +111,10 @@ static void refuse(struct compressor *c, enum frame_method method, struct span s
 
 static void test_refuse(void **state)
 {
-	/* A skippable frame, and an empty zstd frame. */
 	static const uint8_t skip[] = {0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0};
+	/* "abc", but the header does not say how long it is. */
+	static const uint8_t unsized[] = {
+		0x28, 0xb5, 0x2f, 0xfd, 0, 0, 0x19, 0, 0, 'a', 'b', 'c'};
 	struct compressor *c = compressor_new(3);
 	struct buf plain = BUF_EMPTY, s = BUF_EMPTY;
 
@@ -125,6 +127,7 @@ static void test_refuse(void **state)
 	refuse(c, FRAME_ZSTD, buf_span(&s), UINT32_MAX);
 	refuse(c, FRAME_ZSTD, SPAN_EMPTY, 5000);
 	refuse(c, FRAME_ZSTD, span_of(skip, sizeof skip), 0);
+	refuse(c, FRAME_ZSTD, span_of(unsized, sizeof unsized), 3);
 	refuse(c, FRAME_PADDING, buf_span(&s), (uint32_t)s.n);
 	refuse(c, FRAME_RAW, buf_span(&s), 5000);
 	refuse(c, FRAME_RAW, span_of(plain.p, FRAME_PLAIN_MAX + 1), FRAME_PLAIN_MAX + 1);
@@ -133,6 +136,10 @@ static void test_refuse(void **state)
 	buf_add_byte(&s, 0);
 	refuse(c, FRAME_ZSTD, buf_span(&s), 5000);
 	s.n--;
+	buf_add(&s, skip, sizeof skip);
+	refuse(c, FRAME_ZSTD, buf_span(&s), 5000);
+	s.n -= sizeof skip;
+	buf_reserve(&s, s.n);
 	buf_add(&s, s.p, s.n);
 	refuse(c, FRAME_ZSTD, buf_span(&s), 5000);
 	refuse(c, FRAME_ZSTD, buf_span(&s), 10000);
