@@ -40,6 +40,9 @@ enum stream_step stream_next(struct stream *s, struct entry *entry, struct err *
 /* The hunk that the last entry stood in; its hint's bundle is an inventory number. */
 const struct hunk_ref *stream_hunk(const struct stream *s);
 
+/* After STREAM_DAMAGED: how many entries were lost, as far as references tell. */
+uint64_t stream_lost(const struct stream *s);
+
 /*
  * Go forward to the first entry at or behind `apath`; hunks and lists before it are not
  * read. The next stream_next gives it.
@@ -48,7 +51,8 @@ void stream_seek(struct stream *s, struct span apath);
 
 /*
  * All extents of a file of CONTENT_EXTENTS or CONTENT_LIST, in order, hints as inventory
- * numbers. ERR_CORRUPT or ERR_MISSING where a list is damaged.
+ * numbers. ERR_CORRUPT or ERR_MISSING where a list is damaged, or where together they are
+ * not the file's size (known only at the end). fn may use the chunk reader.
  */
 typedef bool stream_extent_fn(void *arg, const struct extent *x, struct err *e);
 bool stream_extents(struct stream *s, const struct entry *entry, stream_extent_fn *fn,

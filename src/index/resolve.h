@@ -29,4 +29,12 @@ void resolver_free(struct resolver *res); /* NULL is harmless */
 bool resolver_find(struct resolver *res, enum file_type type, const struct id *id,
     bool deep, const struct found **out, size_t *n, struct err *e);
 
+/*
+ * Read a chunk from where `hint` says (NULL: nowhere), and where that misses from wherever
+ * else it is. The span lives until the next call on the reader. With res NULL only the hint
+ * is tried. ERR_MISSING or ERR_CORRUPT, telling of the hint: it cannot be had.
+ */
+bool resolver_read(struct resolver *res, struct chunk_reader *cr, enum file_type type,
+    const struct found *hint, const struct id *id, struct span *out, struct err *e);
+
 #endif
