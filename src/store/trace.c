@@ -25,6 +25,7 @@ static bool trace_put(struct store *s, const char *folder, const char *name,
 	bool ok = store_put(t->inner, folder, name, parts, n_parts, e);
 
 	t->put++;
+	s->folders_made = t->inner->folders_made;
 	for (size_t i = 0; ok && i < n_parts; i++)
 		t->bytes_out += parts[i].n;
 	return ok;

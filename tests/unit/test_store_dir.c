@@ -12,7 +12,6 @@
 #include <sys/mount.h>
 #include <cmocka.h>
 
-#include "base/mem.h"
 #include "base/sys.h"
 #include "scratch.h"
 #include "store_contract.h"
