@@ -1,0 +1,311 @@
+/* The run of a command: its repository, its cache, its summary. */
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "cli/known.h"
+#include "cli/signals.h"
+#include "cli/text.h"
+
+/*
+ * Without links, as far as it exists: so that a repository is known by the same path whether
+ * its storage is mounted or not.
+ */
+static char *absolute_path(const char *path)
+{
+	char *real = realpath(path, NULL), *above, *out, *slash;
+
+	if (real)
+		return real;
+	above = mem_strdup(path);
+	for (size_t n = strlen(above); n > 1 && above[n - 1] == '/'; n--)
+		above[n - 1] = '\0';
+	slash = strrchr(above, '/');
+	if (!slash) {
+		real = realpath(".", NULL);
+		out = mem_printf("%s/%s", real ? real : "", above);
+	} else if (slash == above) {
+		out = mem_strdup(above);
+	} else {
+		*slash = '\0';
+		real = absolute_path(above);
+		out = mem_printf("%s/%s", real, slash + 1);
+	}
+	free(real);
+	free(above);
+	return out;
+}
+
+static char *default_cache_dir(void)
+{
+	const char *v = getenv("BALE_CACHE_DIR");
+	struct passwd *pw;
+
+	if (v && *v)
+		return absolute_path(v);
+	v = getenv("XDG_CACHE_HOME");
+	if (v && *v == '/') /* a relative one is to be ignored, says its specification */
+		return mem_printf("%s/bale", v);
+	v = getenv("HOME");
+	if (!v || *v != '/') {
+		pw = getpwuid(geteuid());
+		v = pw ? pw->pw_dir : NULL;
+	}
+	return v && *v == '/' ? mem_printf("%s/.cache/bale", v) : NULL;
+}
+
+bool cli_begin(struct cli *c, struct err *e)
+{
+	struct env *env = env_real();
+	const char *v;
+
+	c->began = env->ticks(env);
+	c->report.json = options_has(&c->options, "json");
+	c->report.quiet = options_has(&c->options, "quiet");
+	listener_init(&c->listener, &c->report);
+	if (!(c->command->needs & NEED_REPO))
+		return true;
+	v = options_value(&c->options, "repo");
+	if (!v)
+		v = getenv("BALE_REPO");
+	if (!v || !*v)
+		return err_set(e, ERR_USAGE,
+		    "no repository is named: give -r FOLDER or set BALE_REPO");
+	c->path = absolute_path(v);
+	if (options_has(&c->options, "no-cache"))
+		return true;
+	v = options_value(&c->options, "cache-dir");
+	c->cache_dir = v ? absolute_path(v) : default_cache_dir();
+	return true;
+}
+
+void cli_end(struct cli *c)
+{
+	listener_end(&c->listener);
+	repo_close(c->repo);
+	options_release(&c->options);
+	free(c->path);
+	free(c->cache_dir);
+}
+
+struct question {
+	struct cli *c;
+	struct held_secret held;
+};
+
+static bool get_secret(void *arg, struct secret *out, struct err *e)
+{
+	struct question *a = arg;
+	struct secret_where where = {
+		.key_file = options_value(&a->c->options, "key-file"),
+		.passphrase_file = options_value(&a->c->options, "passphrase-file"),
+		.environment = true,
+	};
+
+	if (!secret_get(&where, "passphrase", &a->held, e))
+		return false;
+	*out = a->held.secret;
+	return true;
+}
+
+/* An error at a path where a repository was seen before means more than one elsewhere. */
+static bool nothing_there(struct cli *c, const char *found, struct err *e)
+{
+	struct known k;
+
+	if (known_find(c->cache_dir, c->path, &k))
+		return err_set(e, ERR_UNREACHABLE,
+		    "%s %s, but repository %.8s was here when bale last looked (on %s): is the "
+		    "storage not mounted? Nothing was done; mount it and try again",
+		    c->path, found, k.id, k.mount);
+	return err_set(e, ERR_NOREPO,
+	    "%s %s: no repository is there, and nothing was done; check the path, or make one "
+	    "with bale init",
+	    c->path, found);
+}
+
+static bool folder_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *de;
+	bool empty = d != NULL;
+
+	while (d && empty && (de = readdir(d)))
+		empty = strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0;
+	if (d)
+		closedir(d);
+	return empty;
+}
+
+static bool look_at_path(struct cli *c, struct err *e)
+{
+	struct stat st;
+
+	if (sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0)
+		return S_ISDIR(st.st_mode) || err_set(e, ERR_NOREPO,
+		    "%s is no folder, so it is no repository; nothing was done", c->path);
+	if (errno == ENOENT || errno == ENOTDIR)
+		return nothing_there(c, "does not exist", e);
+	err_sys(e, errno, "%s: nothing was done, the storage did not answer", c->path);
+	if (e->kind == ERR_IO)
+		e->kind = ERR_UNREACHABLE;
+	return false;
+}
+
+static void on_retry(void *arg, const char *folder, const char *name,
+    const struct err *why, unsigned attempt)
+{
+	report_retry(arg, folder, name, why, attempt);
+}
+
+static void opened(struct cli *c)
+{
+	struct known k;
+
+	c->repo->stop = &signals_stop;
+	c->repo->on_retry = on_retry;
+	c->repo->retry_arg = &c->report;
+	cli_repo_id(c, k.id);
+	mount_type(c->path, k.mount);
+	known_note(c->cache_dir, c->path, &k);
+}
+
+bool cli_open(struct cli *c, struct err *e)
+{
+	struct question q = {c, HELD_SECRET_EMPTY};
+	struct store *s;
+	bool ok;
+
+	if (!look_at_path(c, e))
+		return false;
+	s = store_dir_open(c->path, false, env_real(), e);
+	if (!s)
+		return false;
+	c->trace = store_trace_new(s);
+	ok = repo_open(c->trace, env_real(), get_secret, &q, &c->repo, e);
+	secret_release(&q.held);
+	if (ok) {
+		opened(c);
+		return true;
+	}
+	c->trace = NULL;
+	if (e->kind == ERR_NOREPO && folder_empty(c->path))
+		nothing_there(c, "is an empty folder", e);
+	return false;
+}
+
+bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
+    struct err *e)
+{
+	struct store *s = store_dir_open(c->path, true, env_real(), e);
+	char *path;
+
+	if (!s)
+		return false;
+	c->trace = store_trace_new(s);
+	if (!repo_create(c->trace, env_real(), o, secret, &c->repo, e)) {
+		c->trace = NULL;
+		return false;
+	}
+	path = absolute_path(c->path); /* it exists now: without links */
+	free(c->path);
+	c->path = path;
+	opened(c);
+	return true;
+}
+
+bool cli_jobs(struct cli *c, unsigned *out, struct err *e)
+{
+	cpu_set_t set;
+	long n = 1;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = CPU_COUNT(&set);
+	if (!options_number(&c->options, "jobs", 0, 1024, &n, e))
+		return false;
+	*out = (unsigned)n;
+	return true;
+}
+
+double cli_seconds(const struct cli *c)
+{
+	struct env *env = env_real();
+
+	return (double)(env->ticks(env) - c->began) / 1e9;
+}
+
+uint64_t cli_peak(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	uint64_t kib = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "VmHWM: %" SCNu64, &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+static void counts_of(const struct cli *c, struct store_counts *n)
+{
+	*n = (struct store_counts){0};
+	if (c->trace)
+		store_trace_counts(c->trace, n);
+}
+
+void cli_summary(struct cli *c, json_t *line)
+{
+	json_t *storage = json_object();
+	struct store_counts n;
+
+	counts_of(c, &n);
+	line_count(storage, "put", n.put);
+	line_count(storage, "get", n.get);
+	line_count(storage, "list", n.list);
+	line_count(storage, "delete", n.remove);
+	line_count(storage, "mkdir", n.mkdir);
+	line_count(storage, "stat", n.stat);
+	line_count(storage, "bytes_out", n.bytes_out);
+	line_count(storage, "bytes_in", n.bytes_in);
+	line_real(line, "seconds", (double)(int64_t)(cli_seconds(c) * 1000) / 1000);
+	json_object_set_new(line, "storage", storage);
+	line_count(line, "peak_rss", cli_peak());
+	listener_end(&c->listener);
+	report_line(&c->report, line);
+}
+
+void cli_storage_text(const struct cli *c, struct buf *out)
+{
+	struct store_counts n;
+
+	counts_of(c, &n);
+	buf_printf(out, "%" PRIu64 " put, %" PRIu64 " get, %" PRIu64 " list", n.put, n.get,
+	    n.list);
+	if (n.remove)
+		buf_printf(out, ", %" PRIu64 " delete", n.remove);
+	if (n.stat)
+		buf_printf(out, ", %" PRIu64 " stat", n.stat);
+	buf_add_str(out, "; ");
+	text_size(out, n.bytes_out);
+	buf_add_str(out, " out, ");
+	text_size(out, n.bytes_in);
+	buf_add_str(out, " in");
+}
+
+void cli_repo_id(const struct cli *c, char out[2 * REPO_ID_SIZE + 1])
+{
+	hex_encode(c->repo->params.id, REPO_ID_SIZE, out);
+}

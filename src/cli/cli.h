@@ -1,0 +1,65 @@
+/*
+ * One run of the program: what a command finds when it is called, and what it needs to open
+ * a repository and to say how it went.
+ */
+#ifndef BALE_CLI_CLI_H
+#define BALE_CLI_CLI_H
+
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/secret.h"
+#include "repo/repo.h"
+#include "store/store.h"
+
+#define TRANSFERS 2 /* storage operations at once */
+
+struct cli {
+	const struct command *command;
+	struct options options;
+	struct report report;
+	struct listener listener;
+	int status;       /* of a command that succeeded */
+	int64_t began;    /* ns of the monotonic clock */
+	char *path;       /* the repository's folder, absolute; NULL where none was named */
+	char *cache_dir;  /* NULL: none */
+	struct repo *repo;
+	struct store *trace; /* counts; owned by repo */
+};
+
+/* Options are parsed. Sets what follows from them and the environment. ERR_USAGE. */
+bool cli_begin(struct cli *c, struct err *e);
+void cli_end(struct cli *c);
+
+/*
+ * Open the repository that was named. ERR_NOREPO, ERR_UNREACHABLE (also where nothing is at
+ * the path now, and a repository was), ERR_AUTH, …
+ */
+bool cli_open(struct cli *c, struct err *e);
+
+/* Make one there; *out is opened as by cli_open. */
+bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
+    struct err *e);
+
+/* --jobs; by default the processors that this process may use. ERR_USAGE. */
+bool cli_jobs(struct cli *c, unsigned *out, struct err *e);
+
+/* Seconds since the command began. */
+double cli_seconds(const struct cli *c);
+
+/* The highest resident size so far, in bytes; 0 where it cannot be told. */
+uint64_t cli_peak(void);
+
+/*
+ * The last line of a command's JSON: add fields to line_new("summary"), then this adds
+ * seconds, storage and peak_rss, prints and frees it.
+ */
+void cli_summary(struct cli *c, json_t *line);
+
+/* "12 puts, 3 gets, 2 lists, 1.4 MiB out, 3.1 KiB in": storage operations so far. */
+void cli_storage_text(const struct cli *c, struct buf *out);
+
+/* The repository's id in hexadecimal. */
+void cli_repo_id(const struct cli *c, char out[2 * REPO_ID_SIZE + 1]);
+
+#endif

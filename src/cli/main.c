@@ -1,0 +1,92 @@
+/* bale: finds the command, runs it, and turns how it went into an exit status. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/help.h"
+#include "cli/signals.h"
+#include "cli/status.h"
+
+static int usage(void)
+{
+	struct buf text = BUF_EMPTY;
+
+	help_overview(&text);
+	fwrite(text.p, 1, text.n, stderr);
+	buf_release(&text);
+	return STATUS_USAGE;
+}
+
+/* Whether --json stands on a command line that could not be parsed. */
+static bool wants_json(char **argv)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++)
+		if (strcmp(*argv, "--json") == 0)
+			return true;
+	return false;
+}
+
+static bool explain(struct cli *c)
+{
+	struct buf text = BUF_EMPTY;
+
+	help_command(&text, c->command);
+	report_raw(&c->report, buf_span(&text));
+	buf_release(&text);
+	return true;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct cli c = {.command = command, .report.json = wants_json(argv)};
+	struct err e = ERR_EMPTY;
+	int status;
+	bool ok;
+
+	if (!options_parse(&c.options, command, argc, argv, &e)) {
+		err_wrap(&e, "%s", command->name);
+		ok = false;
+	} else if (options_has(&c.options, "help")) {
+		ok = explain(&c);
+	} else {
+		ok = cli_begin(&c, &e) && command->run(&c, &e);
+	}
+	if (ok)
+		ok = report_flush(&c.report, &e);
+	else
+		fflush(stdout);
+	listener_end(&c.listener);
+	status = ok ? c.status : status_of(e.kind);
+	/* A reader that has had enough, like head, is told by the status alone. */
+	if (!ok && c.report.broken != EPIPE)
+		report_error(&c.report, &e, status);
+	cli_end(&c);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	const char *name = argc > 1 ? argv[1] : NULL;
+	struct report report = {.json = name && wants_json(argv)};
+	struct err e;
+
+	signals_install();
+	if (!name)
+		return usage();
+	if (strcmp(name, "--version") == 0)
+		name = "version";
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+		name = "help";
+	command = command_find(name);
+	if (command)
+		return run(command, argc - 1, argv + 1);
+	if (*name == '-')
+		err_set(&e, ERR_USAGE,
+		    "options follow the command, as in: bale list -r FOLDER; try: bale help");
+	else
+		err_set(&e, ERR_USAGE, "there is no command %s; try: bale help", name);
+	report_error(&report, &e, STATUS_USAGE);
+	return STATUS_USAGE;
+}
