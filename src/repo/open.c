@@ -182,6 +182,8 @@ static bool decode_head(struct repo *r, struct span bytes, struct err *e)
 	}
 	if (!repository_decode(&jf, &r->params, &f)) {
 		err_fault(e, &f);
+		if (*r->params.unknown_feature)
+			err_wrap(e, "needs the feature %s", r->params.unknown_feature);
 		goto out;
 	}
 	ok = check_cut(&r->params.cut, e);

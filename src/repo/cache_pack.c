@@ -1,0 +1,230 @@
+/*
+ * Packs: records one behind another. A record's head is
+ *
+ *	id (24)  method (4)  length of the stored bytes (4)  of the plain ones (4)
+ *	BLAKE2b-128 of the record's other bytes (16)
+ *
+ * and behind it stand the stored bytes: compressed, then sealed, bound to the head. So a
+ * record can be copied from pack to pack as it is, which makes the pack of an unchanged
+ * tree cost no compression. Opening reads the heads alone.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "repo/cache_internal.h"
+
+#define BOUND_SIZE (ID_SIZE + 12u)
+#define HEAD_SIZE  (BOUND_SIZE + DIGEST_SHORT)
+#define FLUSH_SIZE (256u << 10)
+
+static const char magic[8] = "balepak1";
+
+struct cache_pack {
+	struct cache *c;
+	int fd;
+	struct map offsets; /* of heads, by id */
+	struct buf room;    /* compressed bytes */
+};
+
+struct cache_pack_writer {
+	struct cache *c;
+	char name[NAME_MAX_LEN + 1];
+	int fd;
+	bool failed;
+	struct cache_pack *old;
+	struct map ids;
+	struct compressor *compressor;
+	struct buf out; /* not written yet */
+	struct buf room;
+};
+
+/* Reads heads until one does not fit the file. */
+static void scan(struct cache_pack *p, uint64_t size)
+{
+	uint8_t head[HEAD_SIZE];
+	uint64_t at = sizeof magic;
+
+	while (at + HEAD_SIZE <= size &&
+	    sys_pread(p->fd, head, HEAD_SIZE, at) == (ssize_t)HEAD_SIZE) {
+		uint32_t stored = get_u32(head + ID_SIZE + 4);
+
+		if (stored > FRAME_STORED_MAX || stored > size - at - HEAD_SIZE)
+			return;
+		map_put(&p->offsets, head, at);
+		at += HEAD_SIZE + stored;
+	}
+}
+
+struct cache_pack *cache_pack_open(struct cache *c, const char *name)
+{
+	char begin[sizeof magic];
+	struct cache_pack *p;
+	uint64_t size;
+	int fd = cache_read(c, name, &size);
+
+	if (fd < 0)
+		return NULL;
+	p = mem_zalloc(sizeof *p);
+	p->c = c;
+	p->fd = fd;
+	map_init(&p->offsets, ID_SIZE);
+	if (sys_pread(fd, begin, sizeof begin, 0) == (ssize_t)sizeof begin &&
+	    memcmp(begin, magic, sizeof magic) == 0)
+		scan(p, size);
+	if (p->offsets.count > 0)
+		return p;
+	cache_pack_close(p);
+	return NULL;
+}
+
+void cache_pack_close(struct cache_pack *p)
+{
+	if (!p)
+		return;
+	sys_close(p->fd);
+	map_release(&p->offsets);
+	buf_release(&p->room);
+	free(p);
+}
+
+/* Append the record of an id, head and all, if it is there and whole. */
+static bool read_record(struct cache_pack *p, const struct id *id, struct buf *out)
+{
+	const uint64_t *at = map_get(&p->offsets, id->b);
+	uint8_t digest[DIGEST_SHORT];
+	size_t before = out->n, n;
+	uint8_t *head;
+
+	if (!at)
+		return false;
+	head = buf_extend(out, HEAD_SIZE);
+	if (sys_pread(p->fd, head, HEAD_SIZE, *at) != (ssize_t)HEAD_SIZE)
+		goto fail;
+	n = get_u32(head + ID_SIZE + 4);
+	if (n > FRAME_STORED_MAX ||
+	    sys_pread(p->fd, buf_extend(out, n), n, *at + HEAD_SIZE) != (ssize_t)n)
+		goto fail;
+	head = out->p + before;
+	cache_digest(span_of(head, BOUND_SIZE), span_of(head + HEAD_SIZE, n), digest);
+	if (memcmp(head, id->b, ID_SIZE) == 0 &&
+	    memcmp(head + BOUND_SIZE, digest, DIGEST_SHORT) == 0)
+		return true;
+fail:
+	out->n = before;
+	return false;
+}
+
+bool cache_pack_get(struct cache_pack *p, const struct id *id, struct buf *plain)
+{
+	struct repo *r = p->c->r;
+	struct buf record = BUF_EMPTY;
+	struct compressor *c;
+	uint32_t method, size;
+	bool ok = false;
+
+	buf_clear(plain);
+	buf_clear(&p->room);
+	if (!read_record(p, id, &record) ||
+	    !unseal(keyring_sealer(r->keys, PURPOSE_CACHE), span_of(record.p, BOUND_SIZE),
+		span_of(record.p + HEAD_SIZE, record.n - HEAD_SIZE), &p->room, NULL))
+		goto out;
+	method = get_u32(record.p + ID_SIZE);
+	size = get_u32(record.p + ID_SIZE + 8);
+	if (method != FRAME_RAW && method != FRAME_ZSTD)
+		goto out;
+	c = compressor_take(r->compressors);
+	ok = frame_expand(c, method, buf_span(&p->room), size, plain, NULL);
+	compressor_give(r->compressors, c);
+out:
+	buf_release(&record);
+	return ok;
+}
+
+struct cache_pack_writer *cache_pack_create(
+    struct cache *c, const char *name, struct cache_pack *old)
+{
+	struct cache_pack_writer *w;
+	int fd = cache_begin(c, name);
+
+	if (fd < 0)
+		return NULL;
+	w = mem_zalloc(sizeof *w);
+	w->c = c;
+	strcpy(w->name, name);
+	w->fd = fd;
+	w->old = old;
+	map_init(&w->ids, ID_SIZE);
+	buf_add(&w->out, magic, sizeof magic);
+	return w;
+}
+
+static void flush(struct cache_pack_writer *w)
+{
+	if (!w->failed && !sys_write(w->fd, w->out.p, w->out.n))
+		w->failed = true;
+	buf_clear(&w->out);
+}
+
+static void add_record(struct cache_pack_writer *w, const struct id *id, struct span plain)
+{
+	struct repo *r = w->c->r;
+	size_t at = w->out.n;
+	uint8_t bound[BOUND_SIZE], *head;
+	enum frame_method method;
+
+	if (!w->compressor)
+		w->compressor = compressor_take(r->compressors);
+	buf_clear(&w->room);
+	method = frame_compress(w->compressor, plain, &w->room);
+	buf_add(&w->out, id->b, ID_SIZE);
+	buf_add_u32(&w->out, method);
+	buf_add_u32(&w->out,
+	    (uint32_t)seal_size(keyring_sealer(r->keys, PURPOSE_CACHE), w->room.n));
+	buf_add_u32(&w->out, (uint32_t)plain.n);
+	buf_extend(&w->out, DIGEST_SHORT);
+	/* Copied: sealing may move the buf that it stands in. */
+	memcpy(bound, w->out.p + at, BOUND_SIZE);
+	cache_seal(w->c, span_of(bound, BOUND_SIZE), buf_span(&w->room), &w->out);
+	head = w->out.p + at;
+	cache_digest(span_of(bound, BOUND_SIZE),
+	    span_of(head + HEAD_SIZE, w->out.n - at - HEAD_SIZE), head + BOUND_SIZE);
+}
+
+void cache_pack_add(struct cache_pack_writer *w, const struct id *id, struct span plain)
+{
+	if (!w || w->failed || !map_put(&w->ids, id->b, 0))
+		return;
+	assert(plain.n > 0 && plain.n <= FRAME_PLAIN_MAX);
+	if (!w->old || !read_record(w->old, id, &w->out))
+		add_record(w, id, plain);
+	if (w->out.n >= FLUSH_SIZE)
+		flush(w);
+}
+
+static void end(struct cache_pack_writer *w, bool whole)
+{
+	cache_end(w->c, w->name, w->fd, whole);
+	if (w->compressor)
+		compressor_give(w->c->r->compressors, w->compressor);
+	map_release(&w->ids);
+	buf_release(&w->out);
+	buf_release(&w->room);
+	free(w);
+}
+
+void cache_pack_commit(struct cache_pack_writer *w)
+{
+	if (!w)
+		return;
+	flush(w);
+	end(w, !w->failed);
+}
+
+void cache_pack_abandon(struct cache_pack_writer *w)
+{
+	if (w)
+		end(w, false);
+}
