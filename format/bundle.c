@@ -32,7 +32,7 @@ static bool head_total(uint8_t type, uint64_t total, struct fault *f)
 {
 	bool delta = type == FILE_DELTA;
 
-	if (total < FILE_HEAD_SIZE + (delta ? 0 : BUNDLE_TRAIL_SIZE))
+	if (total < (delta ? FILE_HEAD_SIZE : BUNDLE_MIN))
 		return fault_set(f, FAULT_CORRUPT, 16, "header: total length too small");
 	if (total > (delta ? DELTA_MAX : BUNDLE_MAX))
 		return fault_set(f, FAULT_LIMIT, 16, "header: total length");

@@ -9,6 +9,7 @@
 
 #define FILE_HEAD_SIZE    64
 #define BUNDLE_TRAIL_SIZE 144
+#define BUNDLE_MIN        (FILE_HEAD_SIZE + BUNDLE_TRAIL_SIZE) /* of a whole bundle */
 
 enum file_type { FILE_DATA = 'D', FILE_HUNKS = 'H', FILE_DELTA = 'I' };
 

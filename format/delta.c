@@ -13,8 +13,6 @@
 #define BUNDLE_REC_MIN (ID_SIZE + 8)
 #define MOVE_REC_MIN   (2 * ID_SIZE + 3)
 
-#define BUNDLE_MIN (FILE_HEAD_SIZE + BUNDLE_TRAIL_SIZE)
-
 void delta_writer_release(struct delta_writer *w)
 {
 	buf_release(&w->bundles);

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-
-/* A bundle's least: header and trailer. */
-#define BUNDLE_MIN 192
+#include "format/bundle.h"
 
 void hint_writer_release(struct hint_writer *w)
 {

@@ -171,7 +171,7 @@ static uint32_t random_entries(struct entry *e)
 /* The name says the caller's number, so that hints can be checked by what they name. */
 static struct bundle_ref ref_of(uint32_t number)
 {
-	struct bundle_ref r = {.size = 200 + number};
+	struct bundle_ref r = {.size = 300 + number};
 
 	put_u32(r.name.b, number);
 	return r;
@@ -206,7 +206,7 @@ static void check_extents(const struct hunk_iter *it, const struct entry *a, con
 		assert_int_equal(x->hint.slot, y->hint.slot);
 		assert_true(y->hint.bundle < it->n_bundles);
 		assert_int_equal(get_u32(it->bundles[y->hint.bundle].name.b), x->hint.bundle);
-		assert_int_equal(it->bundles[y->hint.bundle].size, 200 + x->hint.bundle);
+		assert_int_equal(it->bundles[y->hint.bundle].size, 300 + x->hint.bundle);
 	}
 }
 
