@@ -11,6 +11,11 @@
 #include "format/list.h"
 
 #define CLIENT_SIZE 16 /* characters [0-9a-v] of a client's id */
+#define RANDOM_SIZE 26 /* characters [0-9a-v] that make a file's name fresh */
+
+/* So that the name of any file of a band keeps within NAME_MAX_LEN. */
+#define BAND_COUNTER_MAX 9999999999u
+#define BAND_PART_MAX    99999u
 
 enum band_kind { BAND_BACKUP, BAND_VACUUM };
 enum band_file { BAND_HEAD, BAND_PART, BAND_TAIL, BAND_REMOVED, BAND_FENCE };
@@ -19,7 +24,7 @@ enum band_file { BAND_HEAD, BAND_PART, BAND_TAIL, BAND_REMOVED, BAND_FENCE };
 struct band_name {
 	char text[BAND_MAX_LEN + 1];
 	char client[CLIENT_SIZE + 1];
-	uint64_t counter; /* from 1 on, without gaps, per client */
+	uint64_t counter; /* from 1 to BAND_COUNTER_MAX, without gaps, per client */
 };
 
 void band_name_make(
@@ -28,7 +33,7 @@ bool band_name_parse(struct span text, struct band_name *n);
 
 /*
  * The names of files in bands/: <band>-head-<r>, <band>-part-NNNN-<r>, …
- * r is random, 26 characters [0-9a-v].
+ * r is RANDOM_SIZE random characters. part is from 1 to BAND_PART_MAX for a part, else 0.
  */
 void band_file_name(char out[NAME_MAX_LEN + 1], const char *band, enum band_file kind,
     unsigned part, const char *r);
@@ -62,9 +67,12 @@ struct band_totals {
 	uint64_t unreadable, changed_while_read, vanished;
 };
 
-/* Head, part and tail. A part or tail repeats the head and adds what follows it. */
+/*
+ * Head, part and tail. A part or tail repeats the head and adds what follows it. A string
+ * may be NULL when encoding, which is ""; after decoding none is.
+ */
 struct band {
-	struct band_name name;
+	struct band_name name; /* the file's name says it, and a part's number */
 	enum band_kind kind;
 	int64_t start;
 	char *program;                 /* "bale 0.1.0" */
@@ -73,7 +81,7 @@ struct band {
 	char *set, *host, *user;
 	struct string_list paths, tags;
 	/* part and tail: open */
-	unsigned part;                 /* a part's number, from 1 on */
+	unsigned part;                 /* a part's number, from 1 on; else 0 */
 	int64_t end;
 	char *prev;                    /* this client's band before; "" where none */
 	struct string_list seen;       /* tombstones known, always carried forward */
@@ -90,6 +98,8 @@ struct band {
 	size_t n_refs, refs_cap;
 	char *last;                    /* a part: the last apath of its last hunk; else "" */
 	size_t last_len;
+	/* set where decoding found one that is not known, else "" */
+	char unknown_feature[FEATURE_MAX + 1];
 };
 
 void band_init(struct band *b);
@@ -99,7 +109,10 @@ void band_add_bundle(struct band *b, const struct band_bundle *x);
 /* Copies first. */
 void band_add_ref(struct band *b, const struct band_ref *r);
 
-/* kind: HEAD, PART or TAIL. */
+/*
+ * kind: HEAD, PART or TAIL. The file's name is to be band_file_name of b->name and b->part.
+ * References go in ascending apath order.
+ */
 void band_encode(const struct band *b, enum band_file kind, struct json_body *out);
 
 /*
@@ -111,11 +124,12 @@ bool band_decode(const struct json_file *jf, struct span secret, enum band_file 
 
 /* removed and fence: a band's name, who wrote it, when. All open. */
 struct band_note {
-	struct band_name band;
+	struct band_name band; /* the file's name says it */
 	char client[CLIENT_SIZE + 1];
 	int64_t time;
 };
 
+/* Of type "removed" or "fence". */
 void band_note_encode(const struct band_note *n, struct json_body *out);
 bool band_note_decode(const struct json_file *jf, struct band_note *n, struct fault *f);
 

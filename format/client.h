@@ -17,6 +17,7 @@ struct client {
 
 void client_release(struct client *c);
 void client_encode(const struct client *c, struct json_body *out);
+/* *c is released by the caller, also after a failure. */
 bool client_decode(
     const struct json_file *jf, struct span secret, struct client *c, struct fault *f);
 

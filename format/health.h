@@ -33,6 +33,7 @@ void health_release(struct health *h);
 void health_add_damage(struct health *h, const struct damage *d);
 void health_add_checked(struct health *h, const struct checked *c);
 void health_encode(const struct health *h, struct json_body *out);
+/* *h is released by the caller, also after a failure. */
 bool health_decode(const struct json_file *jf, struct health *h, struct fault *f);
 
 #endif

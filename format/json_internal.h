@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "format/json.h"
+#include "format/band.h"
 
 #define TIME_TEXT_SIZE 30 /* "2026-11-18T02:10:07.123456789Z" */
 #define NUMBER_MAX     INT64_MAX
@@ -69,6 +69,13 @@ json_t *json_text_load(struct span text, struct fault *f);
 
 /* FAULT_FOREIGN where the file is not of the type. */
 void json_reader_init(struct json_reader *r, const struct json_file *jf, const char *type);
+
+/*
+ * Move the reader to the secret object. The caller drops what is returned (NULL, and the
+ * reader failed, where the secret is no object) once it has read the last member.
+ */
+json_t *json_reader_secret(struct json_reader *r, struct span secret);
+
 void json_reader_fail(struct json_reader *r, enum fault_kind kind, const char *what);
 bool json_reader_end(const struct json_reader *r, struct fault *f);
 
@@ -85,9 +92,11 @@ int json_get_word(struct json_reader *r, const char *key, const char *const *wor
 /* At most max bytes, NUL-ended, and freed by the caller; *len may be NULL. */
 char *json_get_text(struct json_reader *r, const char *key, size_t max, size_t *len);
 
-/* Strings as they stand, that `valid` accepts; borrowed from the object. */
-struct span json_get_span(
-    struct json_reader *r, const char *key, bool (*valid)(struct span s));
+/* A client's id; "" once anything failed. */
+void json_get_client(struct json_reader *r, const char *key, char out[CLIENT_SIZE + 1]);
+
+/* A band's name. */
+void json_get_band(struct json_reader *r, const char *key, struct band_name *n);
 
 /* An array of texts, appended to *l. `valid` sees each one decoded; NULL accepts all. */
 void json_get_list(struct json_reader *r, const char *key, size_t max,

@@ -176,6 +176,15 @@ void json_reader_init(struct json_reader *r, const struct json_file *jf, const c
 		json_reader_fail(r, FAULT_FOREIGN, "type: of another kind");
 }
 
+json_t *json_reader_secret(struct json_reader *r, struct span secret)
+{
+	if (r->bad)
+		return NULL;
+	r->object = json_text_load(secret, &r->fault);
+	r->bad = r->object == NULL;
+	return r->object;
+}
+
 void json_reader_fail(struct json_reader *r, enum fault_kind kind, const char *what)
 {
 	if (r->bad)
@@ -313,15 +322,23 @@ char *json_get_text(struct json_reader *r, const char *key, size_t max, size_t *
 	return (char *)out.p;
 }
 
-struct span json_get_span(
-    struct json_reader *r, const char *key, bool (*valid)(struct span s))
+void json_get_client(struct json_reader *r, const char *key, char out[CLIENT_SIZE + 1])
 {
 	struct span s = get_string(r, key);
 
-	if (!r->bad && valid(s))
-		return s;
-	json_reader_fail(r, FAULT_CORRUPT, key);
-	return SPAN_EMPTY;
+	memset(out, 0, CLIENT_SIZE + 1);
+	if (!r->bad && client_valid(s))
+		memcpy(out, s.p, CLIENT_SIZE);
+	else
+		json_reader_fail(r, FAULT_CORRUPT, key);
+}
+
+void json_get_band(struct json_reader *r, const char *key, struct band_name *n)
+{
+	struct span s = get_string(r, key);
+
+	if (!band_name_parse(s, n))
+		json_reader_fail(r, FAULT_CORRUPT, key);
 }
 
 static json_t *get_array(struct json_reader *r, const char *key)

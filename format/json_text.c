@@ -267,7 +267,7 @@ bool client_valid(struct span s)
 	for (i = 0; i < s.n; i++)
 		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'v'))
 			return false;
-	return s.n == 16;
+	return s.n == CLIENT_SIZE;
 }
 
 bool feature_valid(struct span s)

@@ -18,6 +18,7 @@ struct mark {
 
 void mark_release(struct mark *m);
 void mark_encode(const struct mark *m, struct json_body *out);
+/* *m is released by the caller, also after a failure. */
 bool mark_decode(const struct json_file *jf, struct span secret, struct mark *m, struct fault *f);
 
 #endif

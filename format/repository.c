@@ -12,6 +12,7 @@
 #define BUNDLE_TARGET_MIN (64u << 10)
 #define BUNDLE_TARGET_MAX (256u << 20)
 #define README_MAX        (1u << 20)
+#define TIER_MIN          64 /* what the cutting hash looks back on */
 
 static void default_tier(struct cut_params *c, int i, uint64_t file_max, uint32_t average)
 {
@@ -83,11 +84,11 @@ static void read_tier(struct json_reader *r, void *arg)
 		file_max = json_get_u64(r, "file_max", 1, NUMBER_MAX);
 	else
 		json_get_word(r, "file_max", none);
-	min = (uint32_t)json_get_u64(r, "min", 1, CHUNK_MAX);
+	min = (uint32_t)json_get_u64(r, "min", TIER_MIN, CHUNK_MAX);
 	average = (uint32_t)json_get_u64(r, "average", 1, CHUNK_MAX);
 	max = (uint32_t)json_get_u64(r, "max", 1, CHUNK_MAX);
-	if (min > average || average > max)
-		json_reader_fail(r, FAULT_CORRUPT, "average: not between min and max");
+	if (min >= average || average > max)
+		json_reader_fail(r, FAULT_CORRUPT, "average: not above min, or above max");
 	if (average & (average - 1))
 		json_reader_fail(r, FAULT_CORRUPT, "average: not a power of two");
 	if (t->n > 0 && file_max <= t->cut->tier[t->n - 1].file_max)

@@ -19,6 +19,7 @@ void tombstone_init(struct tombstone *t);
 void tombstone_release(struct tombstone *t);
 void tombstone_add_bundle(struct tombstone *t, const struct id *name, bool hunks);
 void tombstone_encode(const struct tombstone *t, struct json_body *out);
+/* *t is released by the caller, also after a failure. */
 bool tombstone_decode(const struct json_file *jf, struct tombstone *t, struct fault *f);
 
 #endif

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "format/key.h"
-#include "format/repository.h"
 #include "vector.h"
 
 void json_make(struct buf *out, const char *type, const char *name,
@@ -147,24 +145,4 @@ size_t json_vectors_check(const char *structure, json_turn_fn *turn)
 	size_t newer = vector_each(structure, "unsupported-", check_bad, &c);
 
 	return c.failed || good == 0 || bad == 0 || newer == 0 ? 0 : good + bad + newer;
-}
-
-bool turn_repository(const struct json_file *jf, struct json_body *out, struct fault *f)
-{
-	struct repository r;
-
-	if (!repository_decode(jf, &r, f))
-		return false;
-	repository_encode(&r, out);
-	return true;
-}
-
-bool turn_key(const struct json_file *jf, struct json_body *out, struct fault *f)
-{
-	struct key_slot k;
-
-	if (!key_slot_decode(jf, &k, f))
-		return false;
-	key_slot_encode(&k, out);
-	return true;
 }

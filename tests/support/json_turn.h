@@ -32,5 +32,10 @@ size_t json_vectors_check(const char *structure, json_turn_fn *turn);
 json_turn_fn turn_envelope;
 json_turn_fn turn_repository;
 json_turn_fn turn_key;
+json_turn_fn turn_band; /* head, part, tail, removed, fence */
+json_turn_fn turn_tombstone;
+json_turn_fn turn_mark;
+json_turn_fn turn_client;
+json_turn_fn turn_health;
 
 #endif
