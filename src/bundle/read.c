@@ -49,7 +49,7 @@ out:
 	return false;
 }
 
-/* The header that the trailer goes with; false where its digest, or a byte at hand, differs. */
+/* The header that the trailer goes with; false where the digest says that it is another. */
 static bool rebuild_head(struct repo *r, const struct bundle *b,
     const struct bundle_trailer *t, uint8_t head[FILE_HEAD_SIZE])
 {
@@ -63,8 +63,7 @@ static bool rebuild_head(struct repo *r, const struct bundle *b,
 	parts[0] = span_of(head, FILE_HEAD_SIZE);
 	parts[1] = span_of(b->tail.p + b->tail.n - BUNDLE_TRAIL_SIZE, BUNDLE_TRAIL_DIGESTED);
 	digest_name(&digest, parts, 2);
-	return id_equal(&digest, &t->digest) &&
-	    (b->tail_at > 0 || memcmp(b->tail.p, head, FILE_HEAD_SIZE) == 0);
+	return id_equal(&digest, &t->digest);
 }
 
 /* NULL, or what does not fit. */
@@ -148,6 +147,8 @@ static bool open_bundle(struct repo *r, const char *folder, const char *name,
 	wrong = check_trailer(r, b, &t, head);
 	if (wrong)
 		return diagnose(r, folder, name, b->type, b->size, wrong, e);
+	if (b->tail_at == 0 && memcmp(b->tail.p, head, FILE_HEAD_SIZE) != 0)
+		return err_set(e, ERR_CORRUPT, "the header is damaged");
 	memcpy(b->run, t.run, sizeof b->run);
 	ok = get_directory(r, folder, name, b, &t, &room, &stored, e) &&
 	    open_directory(r, b, &t, head, stored, e);
@@ -171,7 +172,9 @@ bool bundle_open(struct repo *r, enum file_type type, const struct id *name,
 	}
 	*out = NULL;
 	bundle_free(b);
-	return e && e->kind == ERR_CORRUPT ? err_wrap(e, "%s/%s", folder, text) : false;
+	if (e && (e->kind == ERR_CORRUPT || e->kind == ERR_NEWER))
+		err_wrap(e, "%s/%s", folder, text);
+	return false;
 }
 
 bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct buf *stored,
