@@ -33,6 +33,16 @@ void buf_release(struct buf *b)
 	*b = (struct buf)BUF_EMPTY;
 }
 
+void buf_trim(struct buf *b)
+{
+	if (b->n == 0) {
+		buf_release(b);
+	} else if (b->cap > b->n) {
+		b->p = mem_realloc(b->p, b->n);
+		b->cap = b->n;
+	}
+}
+
 void buf_reserve(struct buf *b, size_t more)
 {
 	size_t need = b->n + more;

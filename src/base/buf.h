@@ -51,6 +51,9 @@ void buf_clear(struct buf *b);
 /* Free the memory; the buf is BUF_EMPTY afterwards. Harmless on an empty one. */
 void buf_release(struct buf *b);
 
+/* Give back the memory beyond b->n. */
+void buf_trim(struct buf *b);
+
 /* Make room for `more` bytes beyond b->n. */
 void buf_reserve(struct buf *b, size_t more);
 

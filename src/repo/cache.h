@@ -56,6 +56,8 @@ struct cache_pack_writer *cache_pack_create(
     struct cache *c, const char *name, struct cache_pack *old);
 /* At most FRAME_PLAIN_MAX bytes. An id that it has already is left alone. */
 void cache_pack_add(struct cache_pack_writer *w, const struct id *id, struct span plain);
+/* Keep a chunk that only `old` has, if it does. */
+void cache_pack_keep(struct cache_pack_writer *w, const struct id *id);
 void cache_pack_commit(struct cache_pack_writer *w);  /* frees */
 void cache_pack_abandon(struct cache_pack_writer *w); /* frees */
 

@@ -204,6 +204,16 @@ void cache_pack_add(struct cache_pack_writer *w, const struct id *id, struct spa
 		flush(w);
 }
 
+void cache_pack_keep(struct cache_pack_writer *w, const struct id *id)
+{
+	if (!w || w->failed || !w->old || map_get(&w->ids, id->b))
+		return;
+	if (read_record(w->old, id, &w->out))
+		map_put(&w->ids, id->b, 0);
+	if (w->out.n >= FLUSH_SIZE)
+		flush(w);
+}
+
 static void end(struct cache_pack_writer *w, bool whole)
 {
 	cache_end(w->c, w->name, w->fd, whole);

@@ -1,0 +1,48 @@
+/*
+ * A bundle being put together in memory, and its way onto the storage.
+ */
+#ifndef BALE_BUNDLE_BUILD_H
+#define BALE_BUNDLE_BUILD_H
+
+#include "format/bundle.h"
+#include "repo/repo.h"
+
+/* Lanes of nonce_derive under the seed of a packer: tickets are frames, and attempts at bundles. */
+enum { BUILD_LANE_FRAMES = 1, BUILD_LANE_DIRECTORY = 2, BUILD_LANE_SALT = 3 };
+
+/* Associated data of a frame: the repository's id and 'F' (crypto.md). */
+#define FRAME_AAD_SIZE (REPO_ID_SIZE + 1)
+void frame_aad(const struct repo *r, uint8_t out[FRAME_AAD_SIZE]);
+
+struct build {
+	enum file_type type;
+	char run[BAND_MAX_LEN + 1];
+	const uint8_t *seed; /* with the serial, salts and directory nonces follow from it */
+	uint64_t serial;
+	struct directory dir;
+	struct buf *frames; /* stored bytes */
+	size_t n_frames, cap;
+	uint64_t stored;    /* bytes of the frames */
+	/* when it has been put */
+	struct id name;
+	uint64_t size;
+	/* of the attempt under way */
+	uint8_t head[FILE_HEAD_SIZE], trail[BUNDLE_TRAIL_SIZE];
+	struct buf directory;
+	struct span *parts;
+	struct repo *repo;
+};
+
+/* The serial is fresh under the seed, which is borrowed. */
+struct build *build_new(
+    enum file_type type, const char *run, const uint8_t seed[32], uint64_t serial);
+void build_free(struct build *b); /* NULL is harmless */
+
+/* Takes the stored bytes; the frame's chunks have been added to b->dir before. */
+void build_add_frame(struct build *b, struct buf *stored, enum frame_method method,
+    const uint8_t digest[DIGEST_SHORT]);
+
+/* Put it, under a new salt and so a new name at each attempt. Any thread. */
+bool build_put(struct build *b, struct repo *r, struct err *e);
+
+#endif

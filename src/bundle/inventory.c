@@ -1,0 +1,188 @@
+/*
+ * The inventory: an array of bundles and a map from their names. Numbers are given in the
+ * order of first mention, so that equal runs number equally.
+ */
+#include "bundle/inventory.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+
+struct inventory {
+	struct repo *repo;
+	struct stocked *v;
+	size_t n, cap;
+	struct map by_name;
+};
+
+struct inventory *inventory_new(struct repo *r)
+{
+	struct inventory *inv = mem_zalloc(sizeof *inv);
+
+	inv->repo = r;
+	map_init(&inv->by_name, ID_SIZE);
+	return inv;
+}
+
+void inventory_free(struct inventory *inv)
+{
+	if (!inv)
+		return;
+	map_release(&inv->by_name);
+	free(inv->v);
+	free(inv);
+}
+
+static struct stocked *append(struct inventory *inv, enum file_type type)
+{
+	struct stocked *s;
+
+	inv->v = mem_grow(inv->v, &inv->cap, inv->n + 1, sizeof *inv->v);
+	s = &inv->v[inv->n++];
+	*s = (struct stocked){.type = type};
+	return s;
+}
+
+uint32_t inventory_number(
+    struct inventory *inv, enum file_type type, const struct id *name, uint64_t size)
+{
+	uint64_t *at = map_get(&inv->by_name, name);
+	struct stocked *s;
+
+	if (at) {
+		s = &inv->v[*at];
+		if (s->size == 0)
+			s->size = size;
+		else if (size != 0 && size != s->size)
+			s->damaged = true; /* two references disagree: rely on neither */
+		return (uint32_t)*at;
+	}
+	s = append(inv, type);
+	s->name = *name;
+	s->size = size;
+	s->named = true;
+	map_put(&inv->by_name, name, inv->n - 1);
+	return (uint32_t)(inv->n - 1);
+}
+
+uint32_t inventory_begin(struct inventory *inv, enum file_type type)
+{
+	append(inv, type)->own = true;
+	return (uint32_t)(inv->n - 1);
+}
+
+void inventory_name(
+    struct inventory *inv, uint32_t number, const struct id *name, uint64_t size)
+{
+	struct stocked *s = &inv->v[number];
+
+	assert(number < inv->n && s->own && !s->named);
+	s->name = *name;
+	s->size = size;
+	s->named = true;
+	map_put(&inv->by_name, name, number);
+}
+
+const struct stocked *inventory_get(const struct inventory *inv, uint32_t number)
+{
+	assert(number < inv->n);
+	return &inv->v[number];
+}
+
+uint32_t inventory_count(const struct inventory *inv)
+{
+	return (uint32_t)inv->n;
+}
+
+static bool list_folder(
+    struct inventory *inv, enum file_type type, const char *folder, struct err *e)
+{
+	struct store_listing names = {NULL, 0, 0};
+	struct id id;
+	size_t i;
+	bool ok = repo_list(inv->repo, folder, &names, e);
+
+	for (i = 0; ok && i < names.n; i++)
+		if (id_of_name(names.names[i], &id))
+			inv->v[inventory_number(inv, type, &id, 0)].listed = true;
+	store_listing_release(&names);
+	return ok;
+}
+
+bool inventory_list(struct inventory *inv, struct err *e)
+{
+	char folder[16];
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		snprintf(folder, sizeof folder, "data/%x", (unsigned)i);
+		if (!list_folder(inv, FILE_DATA, folder, e))
+			return false;
+	}
+	return list_folder(inv, FILE_HUNKS, "hunks", e);
+}
+
+static struct stocked *by_name(struct inventory *inv, const struct id *name)
+{
+	uint64_t *at = map_get(&inv->by_name, name);
+
+	return at ? &inv->v[*at] : NULL;
+}
+
+/* A tombstone may name a bundle that no listing shows any more: remembered all the same. */
+void inventory_condemn(struct inventory *inv, const struct id *name)
+{
+	inv->v[inventory_number(inv, FILE_DATA, name, 0)].condemned = true;
+}
+
+void inventory_damage(struct inventory *inv, const struct id *name)
+{
+	inv->v[inventory_number(inv, FILE_DATA, name, 0)].damaged = true;
+}
+
+void inventory_trust(
+    struct inventory *inv, enum file_type type, const struct id *name, uint64_t size)
+{
+	struct stocked *s;
+
+	inventory_number(inv, type, name, size);
+	s = by_name(inv, name);
+	s->sized = s->size == size;
+}
+
+bool inventory_usable(
+    struct inventory *inv, uint32_t number, bool *usable, struct err *e)
+{
+	struct stocked *s = &inv->v[number];
+	char name[2 * ID_SIZE + 1], folder[16];
+	struct err why = ERR_EMPTY;
+	uint64_t size;
+
+	assert(number < inv->n);
+	*usable = false;
+	if (s->own) {
+		*usable = true;
+		return true;
+	}
+	if (!s->listed || s->condemned || s->damaged)
+		return true;
+	if (!s->sized) {
+		name_of_id(&s->name, name);
+		if (store_stat(inv->repo->store, folder_of(s->type, &s->name, folder), name,
+		        &size, &why)) {
+			s->sized = s->size == 0 || s->size == size;
+			s->damaged = !s->sized;
+			s->size = size;
+		} else if (why.kind == ERR_MISSING) {
+			s->listed = false; /* a ghost in the listing */
+		} else {
+			*e = why;
+			return err_wrap(e, "size of bundle %s/%s", folder, name);
+		}
+	}
+	*usable = s->sized;
+	return true;
+}
