@@ -1,0 +1,340 @@
+/*
+ * A backup from beginning to end. The order is the protocol's: the head before the first
+ * look at tombstones, bundles or basis, the tail last of all.
+ */
+#include "engine/backup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "engine/backup_run.h"
+
+#define SIZES_FILE "sizes"
+#define SIZES_CELL 33 /* type, name, size */
+#define POLL_ITEMS 64
+
+void backup_options_init(struct backup_options *o)
+{
+	*o = (struct backup_options){.set = "", .host = "", .user = "", .program = "bale",
+	    .threads = 2, .transfers = 1, .level = 3, .checkpoint = 1u << 30,
+	    .checkpoint_ns = 300ll * 1000000000};
+}
+
+/* --- sizes of bundles seen by earlier runs */
+
+static void load_sizes(struct run *r)
+{
+	struct buf b = BUF_EMPTY;
+	struct id name;
+	size_t at;
+
+	if (cache_get(r->cache, SIZES_FILE, &b)) {
+		for (at = 0; at + SIZES_CELL <= b.n; at += SIZES_CELL) {
+			memcpy(name.b, b.p + at + 1, ID_SIZE);
+			inventory_trust(
+			    r->inventory, (enum file_type)b.p[at], &name, get_u64(b.p + at + 25));
+		}
+	}
+	buf_release(&b);
+}
+
+static void save_sizes(struct run *r)
+{
+	uint32_t i, n = inventory_count(r->inventory);
+	struct buf b = BUF_EMPTY, old = BUF_EMPTY;
+	const struct stocked *s;
+
+	for (i = 0; i < n; i++) {
+		s = inventory_get(r->inventory, i);
+		if (!s->named || !(s->own || (s->listed && s->sized)))
+			continue;
+		buf_add_byte(&b, (uint8_t)s->type);
+		buf_add(&b, s->name.b, ID_SIZE);
+		buf_add_u64(&b, s->size);
+	}
+	if (!cache_get(r->cache, SIZES_FILE, &old) ||
+	    !span_equal(buf_span(&old), buf_span(&b)))
+		cache_put(r->cache, SIZES_FILE, buf_span(&b));
+	buf_release(&old);
+	buf_release(&b);
+}
+
+/* --- setting up */
+
+/* A backup of nothing but absent sources would be an empty snapshot that looks complete. */
+static bool check_sources(const struct backup_options *o, struct err *e)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < o->n_paths; i++)
+		if (sys_fstatat(AT_FDCWD, o->paths[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	return err_set(e, ERR_MISSING, "source %s is not there%s; nothing was written",
+	    o->n_paths ? o->paths[0] : "", o->n_paths > 1 ? ", nor is any other" : "");
+}
+
+static struct packer *make_packer(struct run *r, enum file_type type, const uint8_t seed[32],
+    uint32_t frame_plain, uint32_t target)
+{
+	struct packer_options o = {
+	    .type = type,
+	    .run = r->name.text,
+	    .seed = seed,
+	    .frame_plain = frame_plain,
+	    .bundle_target = target,
+	    .cpu = r->cpu,
+	    .transfer = r->transfer,
+	    .compressors = r->compressors,
+	    .acknowledged = band_bundle,
+	    .arg = r,
+	};
+
+	return packer_new(r->repo, r->inventory, &o);
+}
+
+/* Bundles of hunks are kept small, so that two kinds in memory cost little more than one. */
+static void make_packers(struct run *r)
+{
+	uint32_t target = r->repo->params.bundle_target;
+	uint32_t small = target < 4u << 20 ? target : 4u << 20;
+
+	r->data = make_packer(r, FILE_DATA, r->seed[0], r->repo->params.frame_plain, target);
+	r->hunks = make_packer(r, FILE_HUNKS, r->seed[1], 1, small);
+	r->lists = make_packer(r, FILE_HUNKS, r->seed[2], 1, small);
+}
+
+static bool known_chunk(
+    void *arg, const struct id *id, struct hint *out, bool *found, struct err *e)
+{
+	struct run *r = arg;
+
+	*found = false;
+	if (r->basis && basis_hunk(r->basis, id, out) &&
+	    !inventory_usable(r->inventory, out->bundle, found, e))
+		return false;
+	return *found || index_find(r->index, id, out, found, e);
+}
+
+static void make_writer(struct run *r)
+{
+	struct band_writer_options o = {
+	    .repo = r->repo,
+	    .inventory = r->inventory,
+	    .hunks = r->hunks,
+	    .lists = r->lists,
+	    .known = known_chunk,
+	    .arg = r,
+	    .pack = r->new_pack,
+	    .totals = &r->totals,
+	};
+
+	r->writer = band_writer_new(&o);
+}
+
+/* One pack a set: its name is a digest, as a set may be called anything. */
+static void open_pack(struct run *r)
+{
+	char name[16 + 2 * ID_SIZE], hex[2 * ID_SIZE + 1];
+	struct id id;
+
+	chunk_id(r->repo, FILE_HUNKS, span_str(r->o->set), &id);
+	name_of_id(&id, hex);
+	snprintf(name, sizeof name, "basis-%.16s", hex);
+	r->pack = cache_pack_open(r->cache, name);
+	if (cache_owned(r->cache))
+		r->new_pack = cache_pack_create(r->cache, name, r->pack);
+}
+
+static bool open_walk(struct run *r, struct err *e)
+{
+	struct walk_inode own[2];
+	struct walk_options o = {
+	    .filter = r->o->filter,
+	    .one_file_system = r->o->one_file_system,
+	    .cachedir = !r->o->no_cachedir,
+	    .own = own,
+	    .note = merge_note,
+	    .arg = r,
+	};
+	struct stat st;
+
+	if (r->o->repo_path && stat(r->o->repo_path, &st) == 0)
+		own[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
+	if (cache_path(r->cache) && stat(cache_path(r->cache), &st) == 0)
+		own[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
+	return walk_open(r->cpu, r->o->paths, r->o->n_paths, &o, &r->walk, e);
+}
+
+static void setup(struct run *r)
+{
+	const struct backup_options *o = r->o;
+	struct span gear = keyring_key(r->repo->keys, PURPOSE_GEAR);
+
+	r->tail = &r->head;
+	map_init(&r->own, ID_SIZE);
+	map_init(&r->links, 16);
+	r->cache = cache_open(r->repo, o->cache_dir);
+	r->cpu = pool_new(o->threads);
+	r->transfer = pool_new(o->transfers);
+	r->reads = lane_new(r->cpu);
+	r->streams = lane_new(r->cpu);
+	r->compressors = compressor_cache_new(o->level);
+	r->owners = owners_new();
+	r->reader.repo = r->repo;
+	cut_init(&r->reader.cut, &r->repo->params.cut, gear.p);
+	r->inventory = inventory_new(r->repo);
+	r->resolver = resolver_new(r->repo);
+	r->chunks = chunk_reader_new(r->repo, 4, 4);
+	r->index = index_new(r->repo, r->cache, r->inventory);
+	r->repo->env->random(r->repo->env, r->seed, sizeof r->seed);
+	load_sizes(r);
+}
+
+static void teardown(struct run *r)
+{
+	size_t i;
+
+	walk_close(r->walk);
+	store_abandon(r);
+	band_writer_free(r->writer);
+	packer_free(r->data);
+	packer_free(r->hunks);
+	packer_free(r->lists);
+	cache_pack_abandon(r->new_pack);
+	basis_close(r->basis);
+	cache_pack_close(r->pack);
+	index_free(r->index);
+	chunk_reader_free(r->chunks);
+	resolver_free(r->resolver);
+	inventory_free(r->inventory);
+	lane_free(r->reads);
+	lane_free(r->streams);
+	pool_free(r->cpu);
+	pool_free(r->transfer);
+	compressor_cache_free(r->compressors);
+	owners_free(r->owners);
+	bands_release(&r->bands);
+	string_list_release(&r->seen);
+	string_list_release(&r->deltas);
+	client_release(&r->client);
+	delta_writer_release(&r->delta);
+	map_release(&r->own);
+	map_release(&r->links);
+	for (i = 0; i < r->n_unreadable; i++)
+		free((void *)(uintptr_t)r->unreadable[i].p);
+	free(r->unreadable);
+	free(r->groups);
+	free(r->bundles);
+	free(r->extents);
+	cache_close(r->cache);
+}
+
+/* --- the loop */
+
+static bool part_due(const struct run *r)
+{
+	const struct backup_options *o = r->o;
+
+	if (o->checkpoint && r->read_since_part >= o->checkpoint)
+		return true;
+	return o->checkpoint_ns && r->read_since_part > 0 &&
+	    r->repo->env->ticks(r->repo->env) - r->last_part >= o->checkpoint_ns;
+}
+
+/* What is done is kept as a part, which the next backup goes on from. */
+static bool stop(struct run *r, struct err *e)
+{
+	if (!band_checkpoint(r, e))
+		return false;
+	if (r->low_space)
+		return err_set(e, ERR_NOSPACE,
+		    "the storage has less than 64 MiB left, which are kept free for prune and "
+		    "vacuum; what was backed up so far is kept and the next backup goes on from it");
+	return err_set(e, ERR_STOPPED,
+	    "stopped; what was backed up so far is kept and the next backup goes on from it");
+}
+
+static bool loop(struct run *r, struct err *e)
+{
+	const struct backup_options *o = r->o;
+	enum step step = STEP_ITEM;
+	unsigned n;
+
+	r->last_part = r->repo->env->ticks(r->repo->env);
+	for (n = 0; step == STEP_ITEM; n++) {
+		if ((o->stop && *o->stop) || r->low_space)
+			return stop(r, e);
+		step = merge_next(r, e);
+		if (step == STEP_FAILED)
+			return false;
+		if (n % POLL_ITEMS == 0 && (!store_pump(r, false, e) || !band_delta(r, false, e)))
+			return false;
+		while (store_full(r))
+			if (!store_pump(r, true, e))
+				return false;
+		if (part_due(r) && !band_checkpoint(r, e))
+			return false;
+	}
+	return merge_finish(r, e) && band_finish(r, e);
+}
+
+static bool check_space(struct run *r, struct err *e)
+{
+	uint64_t space;
+
+	if (!store_space(r->repo->store, &space) || space >= 64u << 20)
+		return true;
+	return err_set(e, ERR_NOSPACE,
+	    "the storage has %llu MiB left; the last 64 MiB are kept free for prune and vacuum, "
+	    "so nothing was written; make room, or prune and vacuum",
+	    (unsigned long long)(space >> 20));
+}
+
+bool backup_run(struct repo *repo, const struct backup_options *o, struct monitor *m,
+    struct backup_result *out, struct err *e)
+{
+	struct run *r;
+	bool ok;
+
+	*out = (struct backup_result){.complete = false};
+	if (!check_sources(o, e))
+		return false;
+	r = mem_zalloc(sizeof *r);
+	r->repo = repo;
+	r->o = o;
+	r->m = m;
+	r->result = out;
+	setup(r);
+	ok = check_space(r, e) && band_begin(r, e) && band_fence_own(r, e);
+	if (ok) {
+		struct basis_options bo = {r->chunks, r->inventory, r->resolver, NULL, m};
+
+		open_pack(r);
+		bo.pack = r->pack;
+		ok = basis_open(repo, &r->bands, o->set, r->name.text, &bo, &r->basis, e);
+		if (ok && r->basis)
+			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));
+	}
+	if (ok) {
+		make_packers(r);
+		make_writer(r);
+		ok = open_walk(r, e) && loop(r, e);
+	}
+	out->totals = r->totals;
+	if (r->data)
+		out->totals.bytes_stored = run_stored(r);
+	out->confirmed = out->complete && repo->store->mount == MOUNT_THROUGH;
+	if (ok) {
+		cache_pack_commit(r->new_pack);
+		r->new_pack = NULL;
+		save_sizes(r);
+	}
+	teardown(r);
+	free(r);
+	return ok;
+}

@@ -1,0 +1,144 @@
+/*
+ * The state of one backup run, shared by the files of the backup engine:
+ *
+ *   backup.c        the run from beginning to end
+ *   backup_merge.c  the walk against the basis: what is unchanged, what is to be read
+ *   backup_store.c  what was read: dedup, packing, and on to the hunks
+ *   backup_band.c   head, parts, tail, deltas, fences
+ *   client.c        who this client is, from run to run
+ */
+#ifndef BALE_ENGINE_BACKUP_RUN_H
+#define BALE_ENGINE_BACKUP_RUN_H
+
+#include "band/basis.h"
+#include "band/write.h"
+#include "base/map.h"
+#include "bundle/pack.h"
+#include "engine/backup.h"
+#include "engine/client.h"
+#include "engine/item.h"
+#include "engine/reader.h"
+#include "format/delta.h"
+#include "index/index.h"
+#include "tree/owner.h"
+#include "tree/walk.h"
+
+/* A hard-link group: its first item is kept until all links were seen. */
+struct link_group {
+	struct buf apath;
+	uint64_t left;      /* links not yet met by the walk */
+	uint32_t waiting;   /* items in the queue that need `content` */
+	struct item *content; /* the first item once it was stored; NULL before, or if it failed */
+};
+
+struct run {
+	struct repo *repo;
+	const struct backup_options *o;
+	struct monitor *m;
+	struct backup_result *result;
+
+	/* what this machine remembers */
+	struct cache *cache;
+	struct cache_pack *pack;
+	struct cache_pack_writer *new_pack;
+	struct client_state client;
+
+	/* what the repository has */
+	struct bands bands;
+	struct string_list seen; /* tombstones */
+	struct inventory *inventory;
+	struct resolver *resolver;
+	struct chunk_reader *chunks;
+	struct index *index;
+	struct basis *basis;
+
+	/* what this run writes */
+	struct band_name name;
+	int64_t start;
+	uint8_t seed[3][32];
+	struct compressor_cache *compressors;
+	struct pool *cpu, *transfer;
+	struct packer *data, *hunks, *lists;
+	struct band_writer *writer;
+	struct map own;             /* chunk id → ticket of `data` */
+	struct delta_writer delta;  /* bundles since the last delta */
+	struct band_bundle *bundles; /* all bundles acknowledged */
+	size_t n_bundles, bundles_cap;
+	struct string_list deltas;
+	uint64_t stored;            /* bytes put other than in bundles */
+	bool low_space;             /* the storage is nearly full */
+
+	/* the source */
+	struct walk *walk;
+	struct owners *owners;
+	struct reader reader;
+	struct span *unreadable;    /* apaths below which the basis is carried forward */
+	size_t n_unreadable, unreadable_cap;
+	struct map links;           /* (dev, ino) → number of the group + 1 */
+	struct link_group *groups;
+	size_t n_groups, groups_cap;
+
+	/* items on their way, in apath order */
+	struct item *head, **tail;
+	struct item *unread;        /* the first that is not stored yet; NULL: none */
+	size_t queued;
+	struct lane *reads, *streams;
+	struct batch *batch;        /* being filled */
+
+	struct band_totals totals;  /* up to the item that went into a hunk last */
+	uint64_t read_since_part;
+	int64_t last_part;          /* ticks */
+	struct extent *extents;     /* scratch */
+	size_t extents_cap;
+};
+
+/* --- backup_merge.c */
+
+/* Take the next item of the walk through the merge; STEP_END after the last one. */
+enum step merge_next(struct run *r, struct err *e);
+
+/* For walk_options.note. */
+void merge_note(void *arg, enum walk_note what, struct span apath, int sys);
+
+/* The rest of the basis: removed, or carried forward. */
+bool merge_finish(struct run *r, struct err *e);
+
+/* --- backup_store.c */
+
+/* Append to the queue; one that has to be read goes to a job. */
+void store_item(struct run *r, struct item *it);
+
+/* Move on whatever can be; `wait`: at least one item, where there is one. */
+bool store_pump(struct run *r, bool wait, struct err *e);
+
+/* All items into hunks, whatever it takes. */
+bool store_drain(struct run *r, struct err *e);
+
+/* Whether so much is on its way that no more should be taken in. */
+bool store_full(const struct run *r);
+
+/* Free what an aborted run left in the queue and in jobs. */
+void store_abandon(struct run *r);
+
+/* --- backup_band.c */
+
+/* Write the head; then look: bands, tombstones, damage, bundles. */
+bool band_begin(struct run *r, struct err *e);
+
+/* Declare this client's own unfinished bands dead. */
+bool band_fence_own(struct run *r, struct err *e);
+
+/* Told by the packers. */
+void band_bundle(void *arg, uint32_t number, const struct directory *dir);
+
+/* Put the delta of the bundles so far: all of them, or once they are many. */
+bool band_delta(struct run *r, bool all, struct err *e);
+
+/* Bytes put so far, or on their way. */
+uint64_t run_stored(const struct run *r);
+
+/* Bundles, hunks and a delta so far to the storage, then a part, or the tail. */
+bool band_checkpoint(struct run *r, struct err *e);
+bool band_finish(struct run *r, struct err *e);
+
+#endif

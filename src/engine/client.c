@@ -1,0 +1,84 @@
+/* The client's state as lines of text in one cache file. */
+#include "engine/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+#define CLIENT_FILE "client"
+
+static void fresh(struct env *env, struct client_state *s)
+{
+	char random[RANDOM_NAME_LEN + 1];
+
+	*s = (struct client_state){.counter = 0};
+	name_random(env, random);
+	memcpy(s->id, random, CLIENT_SIZE);
+}
+
+static bool parse_line(struct client_state *s, const char *line)
+{
+	unsigned long long counter;
+	struct band_name name;
+
+	if (sscanf(line, "client %16s", s->id) == 1)
+		return strlen(s->id) == CLIENT_SIZE;
+	if (sscanf(line, "counter %llu", &counter) == 1) {
+		s->counter = counter;
+		return true;
+	}
+	if (strncmp(line, "prev ", 5) == 0) {
+		if (!band_name_parse(span_str(line + 5), &name))
+			return false;
+		memcpy(s->prev, name.text, sizeof s->prev);
+		return true;
+	}
+	if (strncmp(line, "seen ", 5) == 0) {
+		string_list_add(&s->seen, span_str(line + 5));
+		return true;
+	}
+	return false;
+}
+
+void client_load(struct cache *c, struct env *env, struct client_state *out)
+{
+	struct buf text = BUF_EMPTY;
+	char *line, *save = NULL;
+	bool ok;
+
+	*out = (struct client_state){.counter = 0};
+	ok = cache_owned(c) && cache_get(c, CLIENT_FILE, &text);
+	if (ok) {
+		buf_str(&text);
+		for (line = strtok_r((char *)text.p, "\n", &save); ok && line;
+		     line = strtok_r(NULL, "\n", &save))
+			ok = parse_line(out, line);
+	}
+	if (!ok || !out->id[0] || out->counter == 0) {
+		client_release(out);
+		fresh(env, out);
+	}
+	buf_release(&text);
+}
+
+void client_release(struct client_state *s)
+{
+	string_list_release(&s->seen);
+}
+
+void client_save(struct cache *c, const struct client_state *s)
+{
+	struct buf text = BUF_EMPTY;
+	size_t i;
+
+	if (!cache_owned(c))
+		return;
+	buf_printf(&text, "client %s\ncounter %llu\n", s->id, (unsigned long long)s->counter);
+	if (s->prev[0])
+		buf_printf(&text, "prev %s\n", s->prev);
+	for (i = 0; i < s->seen.n; i++)
+		buf_printf(&text, "seen %s\n", s->seen.v[i]);
+	cache_put(c, CLIENT_FILE, buf_span(&text));
+	buf_release(&text);
+}

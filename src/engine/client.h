@@ -1,0 +1,25 @@
+/*
+ * Who this client is, from run to run: kept in the local cache. Where that is lost, or
+ * another process of the same client is at work, the run is a new client's first: an id is
+ * never shared, and a counter never used twice.
+ */
+#ifndef BALE_ENGINE_CLIENT_H
+#define BALE_ENGINE_CLIENT_H
+
+#include "format/band.h"
+#include "repo/cache.h"
+
+struct client_state {
+	char id[CLIENT_SIZE + 1];
+	uint64_t counter;              /* of the newest band begun; 0: none */
+	char prev[BAND_MAX_LEN + 1];   /* the band before; "" for none */
+	struct string_list seen;       /* tombstones that its tails have named */
+};
+
+void client_load(struct cache *c, struct env *env, struct client_state *out);
+void client_release(struct client_state *s);
+
+/* Before a band's head is put: its counter is spent, come what may. */
+void client_save(struct cache *c, const struct client_state *s);
+
+#endif
