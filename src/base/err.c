@@ -77,7 +77,7 @@ bool err_wrap(struct err *e, const char *fmt, ...)
 {
 	char old[sizeof e->text];
 	va_list ap;
-	size_t n;
+	size_t n, len;
 
 	if (!e)
 		return false;
@@ -89,8 +89,9 @@ bool err_wrap(struct err *e, const char *fmt, ...)
 	if (n + 2 < sizeof e->text) {
 		e->text[n++] = ':';
 		e->text[n++] = ' ';
-		strncpy(e->text + n, old, sizeof e->text - n - 1);
-		e->text[sizeof e->text - 1] = '\0';
+		len = strnlen(old, sizeof e->text - n - 1);
+		memcpy(e->text + n, old, len);
+		e->text[n + len] = '\0';
 	}
 	return false;
 }

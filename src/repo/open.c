@@ -156,7 +156,8 @@ out:
 static bool check_cut(const struct cut_params *c, struct err *e)
 {
 	for (int i = 0; i < CUT_TIERS; i++)
-		if (c->tier[i].min < CUT_WINDOW || c->tier[i].min >= c->tier[i].average)
+		if (c->tier[i].min < CUT_WINDOW || c->tier[i].min >= c->tier[i].average ||
+		    c->tier[i].average >= c->tier[i].max)
 			return err_set(e, ERR_CORRUPT, "parameters of cutting out of bounds");
 	return true;
 }

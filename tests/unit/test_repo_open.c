@@ -361,7 +361,7 @@ static void absurd_cutting(void **state)
 	struct repository p = r->params;
 
 	(void)state;
-	p.cut.tier[0].min = 1;
+	p.cut.tier[0].max = p.cut.tier[0].average;
 	repository_encode(&p, &body);
 	put_head(r, buf_span(&body.open));
 	refuses(r->store, ERR_CORRUPT, "out of bounds");
