@@ -5,6 +5,7 @@
 
 const struct command *const commands[] = {
 	&cmd_init,
+	&cmd_backup,
 	&cmd_key,
 	&cmd_help,
 	&cmd_version,
