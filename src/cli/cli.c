@@ -73,7 +73,6 @@ bool cli_begin(struct cli *c, struct err *e)
 	c->began = env->ticks(env);
 	c->report.json = options_has(&c->options, "json");
 	c->report.quiet = options_has(&c->options, "quiet");
-	listener_init(&c->listener, &c->report);
 	if (!(c->command->needs & NEED_REPO))
 		return true;
 	v = options_value(&c->options, "repo");

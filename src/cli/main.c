@@ -44,6 +44,7 @@ static int run(const struct command *command, int argc, char **argv)
 	int status;
 	bool ok;
 
+	listener_init(&c.listener, &c.report);
 	if (!options_parse(&c.options, command, argc, argv, &e)) {
 		err_wrap(&e, "%s", command->name);
 		ok = false;

@@ -79,7 +79,8 @@ static void on_progress(struct monitor *m, const struct progress *p)
 		l->phase = p->phase;
 		l->phase_began = now;
 	}
-	if (!asked && (!l->terminal || now - l->last < REDRAW_NS))
+	if (!asked && (!l->terminal || l->report->json || l->report->quiet ||
+			  now - l->last < REDRAW_NS))
 		return;
 	seconds = (double)(now - l->phase_began) / 1e9;
 	if (asked) {
@@ -108,7 +109,7 @@ void listener_init(struct listener *l, struct report *r)
 	*l = (struct listener){
 		.monitor = {on_problem, on_progress},
 		.report = r,
-		.terminal = !r->json && !r->quiet && isatty(STDERR_FILENO),
+		.terminal = isatty(STDERR_FILENO),
 	};
 }
 
