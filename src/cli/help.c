@@ -22,7 +22,7 @@ static void add_option(struct buf *out, const struct option_def *d)
 
 	snprintf(left, sizeof left, "%s--%s%s%s", d->letter ? letter : "    ", d->name,
 	    d->value ? " " : "", d->value ? d->value : "");
-	buf_printf(out, "  %-28s %s\n", left, d->help);
+	buf_printf(out, "  %-30s  %s\n", left, d->help);
 }
 
 void help_command(struct buf *out, const struct command *c)

@@ -28,7 +28,7 @@ static const struct option_def repo_options[] = {
 static const struct option_def key_options[] = {
 	{0, "key-file", "FILE", "open with this key file (or BALE_KEY_FILE)"},
 	{0, "passphrase-file", "FILE",
-	    "open with the passphrase in FILE (or BALE_PASSPHRASE_FILE)"},
+	    "open with its one line (or BALE_PASSPHRASE_FILE)"},
 	{0},
 };
 
