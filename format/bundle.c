@@ -1,7 +1,7 @@
 /*
  * Bundles. The header and the trailer have fixed places and sizes, so that one read from
- * either end tells what stands between them. The directory stores what can not be derived:
- * offsets and first slots follow from frames standing end to end.
+ * either end tells what stands between them. The directory stores what can not be
+ * derived: offsets and first slots follow from frames standing end to end.
  */
 #include "format/bundle.h"
 
@@ -91,7 +91,8 @@ static bool trailer_run(const uint8_t *p, char run[BAND_MAX_LEN + 1], struct fau
 		return fault_set(f, FAULT_CORRUPT, 32, "trailer: run");
 	for (i = n; i <= BAND_MAX_LEN; i++)
 		if (p[i] != 0)
-			return fault_set(f, FAULT_CORRUPT, 32 + i, "trailer: padding of run");
+			return fault_set(
+			    f, FAULT_CORRUPT, 32 + i, "trailer: padding of run");
 	memcpy(run, p, BAND_MAX_LEN + 1);
 	return true;
 }
@@ -147,7 +148,8 @@ void directory_add_chunk(struct directory *d, const struct id *id, uint32_t leng
 {
 	assert(length >= 1 && length <= CHUNK_MAX && d->n_chunks < BUNDLE_CHUNKS_MAX);
 	d->ids = mem_grow(d->ids, &d->ids_cap, d->n_chunks + 1, sizeof *d->ids);
-	d->lengths = mem_grow(d->lengths, &d->lengths_cap, d->n_chunks + 1, sizeof *d->lengths);
+	d->lengths =
+	    mem_grow(d->lengths, &d->lengths_cap, d->n_chunks + 1, sizeof *d->lengths);
 	d->ids[d->n_chunks] = *id;
 	d->lengths[d->n_chunks++] = length;
 }
@@ -173,7 +175,8 @@ void directory_add_frame(
 	assert(d->n_frames < BUNDLE_FRAMES_MAX);
 	r.plain = (uint32_t)plain;
 	memcpy(r.digest, digest, DIGEST_SHORT);
-	d->frames = mem_grow(d->frames, &d->frames_cap, d->n_frames + 1, sizeof *d->frames);
+	d->frames =
+	    mem_grow(d->frames, &d->frames_cap, d->n_frames + 1, sizeof *d->frames);
 	d->frames[d->n_frames++] = r;
 }
 
@@ -181,7 +184,8 @@ void directory_encode(const struct directory *d, struct buf *out)
 {
 	uint32_t i;
 
-	buf_reserve(out, 20 + d->n_frames * (size_t)FRAME_REC_MIN + d->n_chunks * (ID_SIZE + 3u));
+	buf_reserve(
+	    out, 20 + d->n_frames * (size_t)FRAME_REC_MIN + d->n_chunks * (ID_SIZE + 3u));
 	buf_add_varint(out, d->n_frames);
 	buf_add_varint(out, d->n_chunks);
 	for (i = 0; i < d->n_frames; i++)
@@ -220,20 +224,25 @@ static void decode_frames(struct cursor *c, struct directory *d)
 	for (r = d->frames; r < end; r++)
 		decode_method(c, r);
 	for (r = d->frames; r < end; r++) {
-		r->stored = (uint32_t)cursor_varint(c, FRAME_STORED_MAX, "directory: stored");
+		r->stored =
+		    (uint32_t)cursor_varint(c, FRAME_STORED_MAX, "directory: stored");
 		if (r->stored == 0)
 			cursor_fail(c, FAULT_CORRUPT, "directory: frame of no bytes");
 		r->at = at;
 		at += r->stored;
 		if (at > BUNDLE_MAX)
-			cursor_fail(c, FAULT_LIMIT, "directory: frames too long together");
+			cursor_fail(
+			    c, FAULT_LIMIT, "directory: frames too long together");
 	}
 	for (r = d->frames; r < end; r++)
-		r->plain = (uint32_t)cursor_varint(c, FRAME_PLAIN_MAX, "directory: plain");
+		r->plain =
+		    (uint32_t)cursor_varint(c, FRAME_PLAIN_MAX, "directory: plain");
 	for (r = d->frames; r < end; r++) {
-		r->chunks = (uint32_t)cursor_varint(c, BUNDLE_CHUNKS_MAX, "directory: chunks");
+		r->chunks =
+		    (uint32_t)cursor_varint(c, BUNDLE_CHUNKS_MAX, "directory: chunks");
 		if ((r->method == FRAME_PADDING) != (r->chunks == 0))
-			cursor_fail(c, FAULT_CORRUPT, "directory: padding alone has no chunk");
+			cursor_fail(
+			    c, FAULT_CORRUPT, "directory: padding alone has no chunk");
 		if (r->chunks > d->n_chunks - slot) {
 			cursor_fail(c, FAULT_CORRUPT, "directory: chunks of frames");
 			return;
@@ -284,11 +293,12 @@ bool directory_decode(struct span s, struct directory *d, struct fault *f)
 	        d->n_chunks * (size_t)CHUNK_REC_MIN)
 		cursor_fail(&c, FAULT_TRUNCATED, "directory: shorter than its counts");
 	if (!c.bad) {
-		d->frames =
-		    mem_grow(d->frames, &d->frames_cap, d->n_frames, sizeof *d->frames);
+		/* One more than there are: never NULL. */
+		d->frames = mem_grow(
+		    d->frames, &d->frames_cap, d->n_frames + 1, sizeof *d->frames);
 		d->ids = mem_grow(d->ids, &d->ids_cap, d->n_chunks, sizeof *d->ids);
-		d->lengths =
-		    mem_grow(d->lengths, &d->lengths_cap, d->n_chunks, sizeof *d->lengths);
+		d->lengths = mem_grow(
+		    d->lengths, &d->lengths_cap, d->n_chunks, sizeof *d->lengths);
 		decode_frames(&c, d);
 		decode_chunks(&c, d);
 	}

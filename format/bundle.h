@@ -1,6 +1,6 @@
 /*
- * A bundle: header, frames, directory, trailer (bundle.md). The header also begins a delta.
- * Nothing here hashes, unseals or decompresses; digests are carried, not checked.
+ * A bundle: header, frames, directory, trailer (bundle.md). The header also begins a
+ * delta. Nothing here hashes, unseals or decompresses; digests are carried, not checked.
  */
 #ifndef BALE_FORMAT_BUNDLE_H
 #define BALE_FORMAT_BUNDLE_H
@@ -25,21 +25,22 @@ void file_head_encode(const struct file_head *h, uint8_t out[FILE_HEAD_SIZE]);
 /* Reads the first FILE_HEAD_SIZE bytes of s. */
 bool file_head_decode(struct span s, struct file_head *h, struct fault *f);
 
-/* The last BUNDLE_TRAIL_SIZE bytes. digest is BLAKE2b-192 of header and the trailer before it. */
+/* The last bytes. digest is BLAKE2b-192 of the header and of the trailer before it. */
 struct bundle_trailer {
 	uint64_t directory_at;      /* offset from the start of the file */
 	uint32_t directory_stored;  /* its sealed length */
 	uint8_t directory_digest[DIGEST_SHORT]; /* of its sealed bytes */
 	uint64_t total;
 	char run[BAND_MAX_LEN + 1]; /* the band whose run wrote it, NUL-padded */
-	uint8_t salt[SALT_SIZE];    /* the header's: who has the end can put the header together */
+	uint8_t salt[SALT_SIZE];    /* the header's, so that the end tells it too */
 	struct id digest;
 };
 
 /* The digest covers the header and this many bytes of the trailer. */
 #define BUNDLE_TRAIL_DIGESTED (BUNDLE_TRAIL_SIZE - ID_SIZE)
 
-void bundle_trailer_encode(const struct bundle_trailer *t, uint8_t out[BUNDLE_TRAIL_SIZE]);
+void bundle_trailer_encode(
+    const struct bundle_trailer *t, uint8_t out[BUNDLE_TRAIL_SIZE]);
 
 /* Reads the last BUNDLE_TRAIL_SIZE bytes of s; a fault's `at` counts from their start. */
 bool bundle_trailer_decode(struct span s, struct bundle_trailer *t, struct fault *f);
@@ -78,8 +79,8 @@ void directory_clear(struct directory *d);
 void directory_add_chunk(struct directory *d, const struct id *id, uint32_t length);
 
 /* Append a frame that holds the chunks added since the last; at and first are derived. */
-void directory_add_frame(
-    struct directory *d, uint32_t stored, enum frame_method method, const uint8_t *digest);
+void directory_add_frame(struct directory *d, uint32_t stored, enum frame_method method,
+    const uint8_t *digest);
 
 void directory_encode(const struct directory *d, struct buf *out);
 

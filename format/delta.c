@@ -34,7 +34,8 @@ void delta_add_bundle(struct delta_writer *w, const struct delta_bundle *b)
 	assert(b->type == FILE_DATA || b->type == FILE_HUNKS);
 	assert(b->size >= BUNDLE_MIN && b->size <= BUNDLE_MAX && run_valid(b->run));
 	assert(b->directory.n >= 2 && b->directory.n <= DIRECTORY_MAX);
-	w->places = mem_grow(w->places, &w->places_cap, w->n_bundles + 1, sizeof *w->places);
+	w->places =
+	    mem_grow(w->places, &w->places_cap, w->n_bundles + 1, sizeof *w->places);
 	w->places[w->n_bundles++] = out->n;
 	buf_add(out, b->name.b, ID_SIZE);
 	buf_add_byte(out, (uint8_t)b->type);
@@ -108,7 +109,8 @@ void delta_encode(const struct delta_writer *w, struct span run, struct buf *out
 	assert(run_valid(run));
 	for (i = 0; i < w->n_bundles; i++) {
 		end = i + 1 < w->n_bundles ? w->places[i + 1] : w->bundles.n;
-		bundles[i] = (struct record){w->bundles.p + w->places[i], end - w->places[i]};
+		bundles[i] =
+		    (struct record){w->bundles.p + w->places[i], end - w->places[i]};
 	}
 	for (i = 0; i < w->n_gone; i++)
 		gone[i] = (struct record){w->gone.p + i * (size_t)ID_SIZE, ID_SIZE};
@@ -131,7 +133,8 @@ void delta_encode(const struct delta_writer *w, struct span run, struct buf *out
 
 static struct span read_run(struct cursor *c)
 {
-	size_t n = (size_t)cursor_varint(c, BAND_MAX_LEN, "delta: length of a run's name");
+	size_t n =
+	    (size_t)cursor_varint(c, BAND_MAX_LEN, "delta: length of a run's name");
 	struct span run = cursor_bytes(c, n, "delta: run");
 
 	if (!c->bad && !name_valid(run))
@@ -178,7 +181,8 @@ static void read_name(struct delta_iter *it, struct id *name)
 	memcpy(name->b, s.p, ID_SIZE);
 }
 
-enum step delta_next_bundle(struct delta_iter *it, struct delta_bundle *b, struct fault *f)
+enum step delta_next_bundle(
+    struct delta_iter *it, struct delta_bundle *b, struct fault *f)
 {
 	struct cursor *c = &it->c;
 	uint8_t type;
@@ -233,8 +237,7 @@ enum step delta_next_superseded(struct delta_iter *it, struct id *name, struct f
 {
 	assert((it->bundles == 0 && it->moves == 0) || it->c.bad);
 	if (it->gone == 0)
-		return cursor_end(&it->c, f, "delta: bytes behind the end") ? STEP_END
-		                                                            : STEP_FAILED;
+		return cursor_end(&it->c, f, "delta: trailing bytes") ? STEP_END : STEP_FAILED;
 	read_name(it, name);
 	if (failed(&it->c, f))
 		return STEP_FAILED;

@@ -1,6 +1,7 @@
 /*
- * A delta: one run's addition to the index (delta.md). A file header (bundle.h, FILE_DELTA)
- * and then the sealed bytes of what is coded here. Its name is the digest of the file.
+ * A delta: one run's addition to the index (delta.md). A file header (bundle.h,
+ * FILE_DELTA) and then the sealed bytes of what is coded here. Its name is the digest of
+ * the file.
  */
 #ifndef BALE_FORMAT_DELTA_H
 #define BALE_FORMAT_DELTA_H
@@ -16,7 +17,7 @@ struct delta_bundle {
 	struct span directory; /* encoded (directory_decode) */
 };
 
-/* `count` slots of a bundle from `slot` on now live in another bundle from `to_slot` on. */
+/* `count` slots of a bundle from `slot` on now live in another, from `to_slot` on. */
 struct delta_move {
 	struct id from, to;
 	uint32_t slot, count, to_slot;
@@ -32,7 +33,7 @@ struct delta_writer {
 #define DELTA_WRITER_EMPTY {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY, 0, 0, 0, NULL, 0}
 
 void delta_writer_release(struct delta_writer *w);
-/* In any order; of records of the same bundle one stands in the delta, the first added. */
+/* In any order; of records of the same bundle the first added stands in the delta. */
 void delta_add_bundle(struct delta_writer *w, const struct delta_bundle *b);
 void delta_add_move(struct delta_writer *w, const struct delta_move *m);
 /* This delta holds all that the named one does: who has this one needs not read that. */
@@ -47,9 +48,10 @@ struct delta_iter {
 	struct span last; /* the name before, of a bundle or a delta */
 };
 
-/* Bundles first, then moves, then superseded names; each kind to its end before the next. */
+/* Bundles, then moves, then superseded names; each kind to its end before the next. */
 bool delta_open(struct delta_iter *it, struct span plain, struct fault *f);
-enum step delta_next_bundle(struct delta_iter *it, struct delta_bundle *b, struct fault *f);
+enum step delta_next_bundle(
+    struct delta_iter *it, struct delta_bundle *b, struct fault *f);
 enum step delta_next_move(struct delta_iter *it, struct delta_move *m, struct fault *f);
 /* At STEP_END nothing is left behind it, or it is STEP_FAILED. */
 enum step delta_next_superseded(struct delta_iter *it, struct id *name, struct fault *f);

@@ -60,7 +60,8 @@ bool apath_valid(struct span s)
 	if (s.n == 1)
 		return true;
 	end = s.p + s.n;
-	for (at = s.p + 1; (slash = memchr(at, '/', (size_t)(end - at))); at = slash + 1) {
+	for (at = s.p + 1; (slash = memchr(at, '/', (size_t)(end - at)));
+	     at = slash + 1) {
 		if (!component_valid(at, (size_t)(slash - at)))
 			return false;
 	}
@@ -76,7 +77,8 @@ bool apath_within(struct span inner, struct span outer)
 	return inner.n == outer.n || inner.p[outer.n] == '/';
 }
 
-void apath_encode(struct buf *prefix, struct buf *suffix, struct buf *last, struct span apath)
+void apath_encode(
+    struct buf *prefix, struct buf *suffix, struct buf *last, struct span apath)
 {
 	size_t n = common_length(buf_span(last), apath);
 
@@ -113,7 +115,8 @@ bool apath_decode(struct cursor *prefix, struct cursor *suffix, struct buf *last
 	if (prefix->bad || suffix->bad)
 		return false;
 	if (!rest_fits(last, shared, rest)) {
-		cursor_fail(suffix, FAULT_CORRUPT, "apath: out of order or not front-coded");
+		cursor_fail(
+		    suffix, FAULT_CORRUPT, "apath: out of order or not front-coded");
 		return false;
 	}
 	if (shared + rest.n > APATH_MAX) {

@@ -1,5 +1,6 @@
 /*
- * An entry: one apath's metadata and content, as it stands in a hunk (hunk.md). Spans borrow.
+ * An entry: one apath's metadata and content, as it stands in a hunk (hunk.md). Spans
+ * borrow.
  */
 #ifndef BALE_FORMAT_ENTRY_H
 #define BALE_FORMAT_ENTRY_H
@@ -32,9 +33,9 @@ struct extent {
 enum content { CONTENT_NONE, CONTENT_INLINE, CONTENT_EXTENTS, CONTENT_LIST };
 
 struct entry {
-	struct span apath; /* begins with '/', no empty, "." or ".." component; "/" is the root */
+	struct span apath; /* from '/' on; no empty, "." or ".." component; root "/" */
 	enum entry_kind kind;
-	bool stale;        /* source unreadable: carried forward from an earlier snapshot */
+	bool stale;        /* source unreadable: carried over from an earlier snapshot */
 	uint64_t size;     /* of a file, in bytes; else 0 */
 	int64_t mtime_s, ctime_s;
 	uint32_t mtime_ns, ctime_ns;
@@ -47,14 +48,15 @@ struct entry {
 	struct span hardlink;      /* first apath of its group; empty where none */
 	enum content content;      /* of a file; CONTENT_NONE where size is 0 */
 	struct span inline_data;   /* CONTENT_INLINE: 1 to ENTRY_INLINE bytes */
-	const struct extent *extents; /* EXTENTS: of the file. LIST: references to list chunks */
+	const struct extent *extents; /* EXTENTS: of the file. LIST: list chunks */
 	uint32_t n_extents;        /* 1 to ENTRY_EXTENTS */
 	uint32_t list_level;       /* LIST: 0 when the lists hold extents of the file */
 };
 
 /*
- * Apath order (design: components bytewise; a directory's entry among its parent's children,
- * all children of a directory before those of any of its subdirectories): <0, 0, >0.
+ * Apath order (design: components bytewise; a directory's entry among its parent's
+ * children, all children of a directory before those of any of its subdirectories):
+ * <0, 0, >0.
  */
 int apath_compare(struct span a, struct span b);
 
@@ -68,11 +70,12 @@ bool apath_valid(struct span s);
 bool apath_within(struct span inner, struct span outer);
 
 /*
- * Front coding: the length of what an apath shares with the one before, then the rest of it
- * and a NUL. *last is the one before, empty at the first, and becomes this one. prefix and
- * suffix may be the same.
+ * Front coding: the length of what an apath shares with the one before, then the rest of
+ * it and a NUL. *last is the one before, empty at the first, and becomes this one. prefix
+ * and suffix may be the same.
  */
-void apath_encode(struct buf *prefix, struct buf *suffix, struct buf *last, struct span apath);
+void apath_encode(
+    struct buf *prefix, struct buf *suffix, struct buf *last, struct span apath);
 
 /* Checks validity, order and the longest possible sharing; else one cursor has failed. */
 bool apath_decode(struct cursor *prefix, struct cursor *suffix, struct buf *last);

@@ -139,7 +139,8 @@ void hint_reader_next(
 		return;
 	/* A bundle that is new here is the next of the table: no other order, no gap. */
 	if (ordinal > r->seen || ordinal >= r->n) {
-		cursor_fail(bundle, FAULT_CORRUPT, "hint: bundle out of the table's order");
+		cursor_fail(
+		    bundle, FAULT_CORRUPT, "hint: bundle out of the table's order");
 		return;
 	}
 	at = r->next[ordinal] + (uint64_t)move;

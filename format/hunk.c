@@ -1,8 +1,8 @@
 /*
  * Reading hunks. Every column is read by a cursor of its own, all side by side, one entry
- * at a time: nothing is unpacked before it is asked for and nothing is allocated per entry.
- * A cursor that fails stays failed, so each group of fields is decoded straight down and
- * judged once.
+ * at a time: nothing is unpacked before it is asked for and nothing is allocated per
+ * entry. A cursor that fails stays failed, so each group of fields is decoded straight
+ * down and judged once.
  */
 #include "format/hunk.h"
 
@@ -75,7 +75,8 @@ static void open_columns(struct cursor *c, struct hunk_columns *k)
 	unsigned i;
 
 	for (i = 0; i < COLUMN_COUNT; i++)
-		length[i] = (size_t)cursor_varint(c, HUNK_PLAIN_MAX, "hunk: column length");
+		length[i] =
+		    (size_t)cursor_varint(c, HUNK_PLAIN_MAX, "hunk: column length");
 	for (i = 0; i < COLUMN_COUNT && !c->bad; i++) {
 		cursor_init(&k->c[i], span_of(c->s.p, c->at + length[i]));
 		k->c[i].at = c->at;
@@ -182,7 +183,8 @@ static bool read_times(struct hunk_columns *k, struct entry *e, uint8_t flags)
 		k->ctime_s = read_seconds(cs, k->ctime_s, "hunk: ctime");
 		k->ctime_ns = read_ns(cn, k->ctime_ns, "hunk: nanoseconds of ctime");
 		if (k->ctime_s == k->mtime_s && k->ctime_ns == k->mtime_ns)
-			cursor_fail(cs, FAULT_CORRUPT, "hunk: ctime is the mtime, unsaid");
+			cursor_fail(
+			    cs, FAULT_CORRUPT, "hunk: ctime is the mtime, unsaid");
 	}
 	e->mtime_s = k->mtime_s;
 	e->mtime_ns = (uint32_t)k->mtime_ns;
@@ -242,11 +244,12 @@ static void read_hole(struct cursor *c, struct extent *x, bool *any)
 	if (byte > 1)
 		cursor_fail(c, FAULT_CORRUPT, "hunk: hole");
 	x->hole = byte == 1;
-	*any |= x->hole;
+	*any |= byte != 0;
 }
 
 /* rest: what is left of the file's size; the last extent takes it whole. */
-static void read_length(struct hunk_columns *k, struct extent *x, uint64_t *rest, bool last)
+static void read_length(
+    struct hunk_columns *k, struct extent *x, uint64_t *rest, bool last)
 {
 	struct cursor *c = &k->c[COLUMN_LENGTH];
 
@@ -305,7 +308,8 @@ static bool read_content(struct hunk_columns *k, struct entry *e)
 	case CONTENT_INLINE:
 		if (e->size > ENTRY_INLINE)
 			cursor_fail(inl, FAULT_LIMIT, "hunk: inline content");
-		e->inline_data = cursor_bytes(inl, (size_t)e->size, "hunk: inline content");
+		e->inline_data =
+		    cursor_bytes(inl, (size_t)e->size, "hunk: inline content");
 		return !inl->bad;
 	case CONTENT_EXTENTS:
 		return read_extents(k, e);
@@ -321,7 +325,8 @@ static bool read_content(struct hunk_columns *k, struct entry *e)
 static bool read_hardlink(struct hunk_columns *k, struct entry *e)
 {
 	struct cursor *c = &k->c[COLUMN_HARDLINK];
-	size_t shared = (size_t)cursor_varint(c, APATH_MAX, "hunk: shared bytes of hard link");
+	size_t shared =
+	    (size_t)cursor_varint(c, APATH_MAX, "hunk: shared bytes of hard link");
 	struct span suffix = cursor_text(c, APATH_MAX, "hunk: hard link");
 
 	if (c->bad)
@@ -360,7 +365,8 @@ static bool read_xattrs(struct hunk_columns *k, struct entry *e)
 	while (step == STEP_ITEM);
 	/* Their end is told by their length: running past it is a contradiction. */
 	if (step == STEP_FAILED)
-		cursor_fail(c, f.kind == FAULT_TRUNCATED ? FAULT_CORRUPT : f.kind, f.what);
+		cursor_fail(
+		    c, f.kind == FAULT_TRUNCATED ? FAULT_CORRUPT : f.kind, f.what);
 	return !c->bad;
 }
 
@@ -403,11 +409,13 @@ static enum step finish(struct hunk_columns *k, struct fault *f)
 
 	for (i = 0; i < COLUMN_COUNT; i++)
 		if (cursor_left(&k->c[i]) > 0) {
-			cursor_fail(&k->c[i], FAULT_CORRUPT, "hunk: column longer than used");
+			cursor_fail(
+			    &k->c[i], FAULT_CORRUPT, "hunk: column longer than used");
 			return fail(k, f);
 		}
 	if (k->hints.seen < k->hints.n) {
-		cursor_fail(&k->c[COLUMN_BUNDLE], FAULT_CORRUPT, "hunk: bundle never named");
+		cursor_fail(
+		    &k->c[COLUMN_BUNDLE], FAULT_CORRUPT, "hunk: bundle never named");
 		return fail(k, f);
 	}
 	return STEP_END;

@@ -65,7 +65,7 @@ static inline bool owner_set_equal(const struct owner_set *a, const struct owner
 	    span_equal(a->user, b->user) && span_equal(a->group, b->group);
 }
 
-/* Whether the kind may have the content, and the content stands for a file of that size. */
+/* Whether the kind may have the content, and the content the size. */
 static inline bool content_fits(enum entry_kind kind, enum content content, uint64_t size)
 {
 	if (content == CONTENT_NONE)

@@ -1,8 +1,8 @@
 /*
  * Writing hunks. Each field goes to the buf of its column at once; what the coding of the
- * next entry leans on (apath, times, owner sets, hints) is all that is remembered besides.
- * Whether bytes can be written is never in question, so broken rules are the caller's bug
- * and are asserted.
+ * next entry leans on (apath, times, owner sets, hints) is all that is remembered
+ * besides. Whether bytes can be written is never in question, so broken rules are the
+ * caller's bug and are asserted.
  */
 #include "format/hunk_columns.h"
 
@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "format/hints.h"
 
-/* An owner set whose names lie in `names`, at offsets, since that buf moves as it grows. */
+/* An owner set. Its names lie in `names`, at offsets, since the buf moves. */
 struct stored_set {
 	struct owner_set set; /* spans unused */
 	size_t user_at, user_n, group_at, group_n;
@@ -33,7 +33,11 @@ struct hunk_writer {
 
 struct hunk_writer *hunk_writer_new(void)
 {
-	return mem_zalloc(sizeof(struct hunk_writer));
+	struct hunk_writer *w = mem_zalloc(sizeof *w);
+
+	/* Never NULL, so that the offset of an empty name in it is defined. */
+	buf_reserve(&w->names, 64);
+	return w;
 }
 
 void hunk_writer_free(struct hunk_writer *w)
@@ -261,7 +265,8 @@ static void add_rare(struct hunk_writer *w, const struct entry *e)
 void hunk_writer_add(struct hunk_writer *w, const struct entry *e)
 {
 	assert(w->count < HUNK_ENTRIES_MAX);
-	apath_encode(&w->column[COLUMN_PREFIX], &w->column[COLUMN_SUFFIX], &w->apath, e->apath);
+	apath_encode(
+	    &w->column[COLUMN_PREFIX], &w->column[COLUMN_SUFFIX], &w->apath, e->apath);
 	add_kind(w, e);
 	add_times(w, e);
 	add_owner(w, e);
@@ -295,7 +300,8 @@ const uint32_t *hunk_writer_bundles(const struct hunk_writer *w, uint32_t *n)
 	return w->hints.numbers;
 }
 
-void hunk_writer_finish(struct hunk_writer *w, const struct bundle_ref *refs, struct buf *out)
+void hunk_writer_finish(
+    struct hunk_writer *w, const struct bundle_ref *refs, struct buf *out)
 {
 	size_t i, start = out->n;
 

@@ -61,7 +61,8 @@ void list_writer_add_hunk(struct list_writer *w, const struct hunk_ref *r)
 {
 	assert(w->kind == LIST_HUNKS && w->count < LIST_ITEMS_MAX);
 	assert(r->length >= 1 && r->length <= CHUNK_MAX);
-	assert(r->entries >= 1 && r->entries <= (w->level ? INT64_MAX : HUNK_ENTRIES_MAX));
+	assert(
+	    r->entries >= 1 && r->entries <= (w->level ? INT64_MAX : HUNK_ENTRIES_MAX));
 	add_place(w, &r->id, &r->hint);
 	buf_add_varint(&w->items, r->length);
 	buf_add_varint(&w->items, r->entries);
@@ -91,7 +92,8 @@ const uint32_t *list_writer_bundles(const struct list_writer *w, uint32_t *n)
 	return w->hints.numbers;
 }
 
-void list_writer_finish(struct list_writer *w, const struct bundle_ref *refs, struct buf *out)
+void list_writer_finish(
+    struct list_writer *w, const struct bundle_ref *refs, struct buf *out)
 {
 	assert(w->count > 0);
 	buf_add_byte(out, LIST_TAG);
@@ -168,7 +170,7 @@ static enum step settle(struct list_iter *it, bool item, struct fault *f)
 	if (!item && !c->bad && it->hints.seen < it->hints.n)
 		cursor_fail(c, FAULT_CORRUPT, "list: bundle never named");
 	if (!item)
-		return cursor_end(c, f, "list: bytes behind the end") ? STEP_END : STEP_FAILED;
+		return cursor_end(c, f, "list: trailing bytes") ? STEP_END : STEP_FAILED;
 	if (!c->bad) {
 		it->left--;
 		return STEP_ITEM;

@@ -1,8 +1,8 @@
 /*
- * A list: references that are too many for the JSON or the entry that needs them (list.md),
- * as the plain bytes of one chunk in a bundle of hunks. Two kinds: of hunks (a band's
- * index) and of extents (a large file's content). Level 0 holds the items themselves;
- * level n holds references to lists of level n-1.
+ * A list: references that are too many for the JSON or the entry that needs them
+ * (list.md), as the plain bytes of one chunk in a bundle of hunks. Two kinds: of hunks (a
+ * band's index) and of extents (a large file's content). Level 0 holds the items
+ * themselves; level n holds references to lists of level n-1.
  */
 #ifndef BALE_FORMAT_LIST_H
 #define BALE_FORMAT_LIST_H
@@ -29,7 +29,8 @@ void list_writer_add_hunk(struct list_writer *w, const struct hunk_ref *r);
 void list_writer_add_extent(struct list_writer *w, const struct extent *x);
 uint32_t list_writer_count(const struct list_writer *w);
 const uint32_t *list_writer_bundles(const struct list_writer *w, uint32_t *n);
-void list_writer_finish(struct list_writer *w, const struct bundle_ref *refs, struct buf *out);
+void list_writer_finish(
+    struct list_writer *w, const struct bundle_ref *refs, struct buf *out);
 
 /*
  * Whether a list ends after this item: from 32 items on where the low 6 bits of its id's

@@ -256,7 +256,7 @@ bool name_valid(struct span s)
 		return false;
 	for (i = 0; i < s.n; i++) {
 		c = s.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '.' || c == '-'))
+		if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '.' && c != '-')
 			return false;
 	}
 	return !(s.p[0] == '.' && (s.n == 1 || (s.n == 2 && s.p[1] == '.')));

@@ -1,6 +1,6 @@
 /*
- * What all codecs of the storage format share: ids, faults, and a cursor that reads numbers
- * and never past the end.
+ * What all codecs of the storage format share: ids, faults, and a cursor that reads
+ * numbers and never past the end.
  */
 #ifndef BALE_FORMAT_WIRE_H
 #define BALE_FORMAT_WIRE_H

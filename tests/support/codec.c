@@ -19,7 +19,8 @@ static void good(const char *name, struct span bytes, void *arg)
 	struct fault f;
 
 	if (!t->codec->decodes(bytes, &f)) {
-		fprintf(stderr, "%s: %s at %zu: %s\n", name, fault_word(f.kind), f.at, f.what);
+		fprintf(stderr, "%s: %s at %zu: %s\n", name, fault_word(f.kind), f.at,
+		    f.what);
 		t->ok = false;
 		return;
 	}
@@ -64,7 +65,8 @@ static void run(struct trial *t, const char *prefix,
 	}
 }
 
-bool codec_vectors(const struct codec *c, size_t n_good, size_t n_bad, size_t n_unsupported)
+bool codec_vectors(
+    const struct codec *c, size_t n_good, size_t n_bad, size_t n_unsupported)
 {
 	struct trial t = {.codec = c, .ok = true};
 
@@ -75,7 +77,8 @@ bool codec_vectors(const struct codec *c, size_t n_good, size_t n_bad, size_t n_
 }
 
 /* A copy of exactly n bytes, so that a sanitizer sees each byte read beyond. */
-static bool refused(const struct codec *c, const uint8_t *p, size_t n, enum fault_kind kind)
+static bool refused(
+    const struct codec *c, const uint8_t *p, size_t n, enum fault_kind kind)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 	struct fault f = {FAULT_FOREIGN, 0, "accepted"};

@@ -14,8 +14,9 @@ struct codec {
 };
 
 /*
- * Good vectors decode and encode to the same bytes. Bad ones fail with the fault that their
- * name tells: bad-<fault word>-…; unsupported- ones with NEWER. At least so many of each.
+ * Good vectors decode and encode to the same bytes. Bad ones fail with the fault that
+ * their name tells: bad-<fault word>-…; unsupported- ones with NEWER. At least so many of
+ * each.
  */
 bool codec_vectors(const struct codec *c, size_t good, size_t bad, size_t unsupported);
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-/* In order; design: all children of a directory before those of any of its subdirectories. */
+/* In order; design: all children of a directory before those of any of its
+ * subdirectories. */
 static const char *const ordered[] = {
     "/",
     "/a",
@@ -47,9 +48,10 @@ static void test_order(void **s)
 
 static void test_valid(void **s)
 {
-	static const char *const good[] = {"/", "/a", "/...", "/.a", "/a/..b", "/ /\n/\xff"};
-	static const char *const bad[] = {"", "a", "a/b", "//", "/a/", "/a//b", "/.", "/..",
-	    "/a/.", "/a/..", "/./a", "/../a", "/a/../b"};
+	static const char *const good[] = {
+	    "/", "/a", "/...", "/.a", "/a/..b", "/ /\n/\xff"};
+	static const char *const bad[] = {"", "a", "a/b", "//", "/a/", "/a//b", "/.",
+	    "/..", "/a/.", "/a/..", "/./a", "/../a", "/a/../b"};
 	char *apath = test_malloc(APATH_MAX + 1);
 	size_t i;
 
@@ -197,9 +199,11 @@ static void test_xattrs(void **s)
 		if (i > 4)
 			assert_int_equal(xattrs_next(&it, &name, &value, &f), STEP_ITEM);
 		if (i != 4) {
-			assert_int_equal(xattrs_next(&it, &name, &value, &f), STEP_FAILED);
+			assert_int_equal(
+			    xattrs_next(&it, &name, &value, &f), STEP_FAILED);
 			assert_int_equal(f.kind, FAULT_TRUNCATED);
-			assert_int_equal(xattrs_next(&it, &name, &value, &f), STEP_FAILED);
+			assert_int_equal(
+			    xattrs_next(&it, &name, &value, &f), STEP_FAILED);
 		}
 	}
 	buf_release(&b);

@@ -44,7 +44,8 @@ static void finish(struct list_writer *w, struct buf *out)
 	free(refs);
 }
 
-static bool walk(struct span s, struct list_writer **w, struct bundle_ref **refs, struct fault *f)
+static bool walk(
+    struct span s, struct list_writer **w, struct bundle_ref **refs, struct fault *f)
 {
 	struct hunk_ref r;
 	struct extent x;
@@ -186,7 +187,8 @@ static void test_round_trip(void **s)
 		hunks = list_writer_new(LIST_HUNKS, level);
 		extents = list_writer_new(LIST_EXTENTS, level);
 		for (round = 0; round < 4; round++) {
-			round_trip_hunks(hunks, level, 1 + (uint32_t)chance(round & 1 ? 20 : 600));
+			round_trip_hunks(
+			    hunks, level, 1 + (uint32_t)chance(round & 1 ? 20 : 600));
 			round_trip_extents(
 			    extents, level, 1 + (uint32_t)chance(round & 1 ? 20 : 600));
 		}

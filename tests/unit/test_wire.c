@@ -8,7 +8,8 @@
 
 static void test_fixed(void **s)
 {
-	static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	static const uint8_t bytes[] = {
+	    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 	struct fault f;
 	struct cursor c;
 	struct span b;
@@ -106,8 +107,8 @@ static void test_varint_not_shortest(void **s)
 	assert_int_equal(varint_fault("\xff\x80\x00", 3), FAULT_CORRUPT);
 	assert_int_equal(
 	    varint_fault("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10), FAULT_CORRUPT);
-	assert_int_equal(
-	    varint_fault("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 11), FAULT_CORRUPT);
+	assert_int_equal(varint_fault("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00", 11),
+	    FAULT_CORRUPT);
 }
 
 static void test_signed(void **s)
