@@ -36,7 +36,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit help clean
+.PHONY: all unit dumbfs help clean
 
 all: $O/bale ## build the program (the default)
 
@@ -67,6 +67,13 @@ $O/bench/%: $O/tests/bench/%.o $(SUP_OBJ) $O/libbale.a
 
 unit: $(UNITS) ## build and run the unit tests
 	@for t in $(UNITS); do $$t || exit 1; done
+
+dumbfs: $O/dumbfs ## build the file system that allows no more than the contract (libfuse3)
+
+$O/dumbfs: tests/dumbfs/dumbfs.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $$($(PKG_CONFIG) --cflags fuse3) -o $@ $< \
+		$$($(PKG_CONFIG) --libs fuse3) -pthread $(SANFLAGS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1: \2/p' Makefile

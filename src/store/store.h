@@ -86,7 +86,8 @@ bool store_put(struct store *s, const char *folder, const char *name,
 
 /*
  * Append to *out up to n bytes from offset `at`, fewer only where the file ends; SIZE_MAX
- * reads to the end. *size (may be NULL) is the file's whole length. ERR_MISSING; ERR_IO; …
+ * reads to the end. *size (may be NULL) is the file's whole length. On failure *out is as it
+ * was. ERR_MISSING; ERR_IO; …
  */
 bool store_get(struct store *s, const char *folder, const char *name, uint64_t at, size_t n,
     struct buf *out, uint64_t *size, struct err *e);
@@ -96,8 +97,8 @@ bool store_get_tail(struct store *s, const char *folder, const char *name, size_
     struct buf *out, uint64_t *size, struct err *e);
 
 /*
- * Append the names of the files in a folder. On failure *out is empty. A folder that is not there is ERR_MISSING at the top ("") and an
- * empty listing below it.
+ * Append the names of the files in a folder. On failure *out is empty. A folder that is not
+ * there is ERR_MISSING at the top ("") and an empty listing below it.
  */
 bool store_list(
     struct store *s, const char *folder, struct store_listing *out, struct err *e);

@@ -286,13 +286,18 @@ static void shift_on(void)
 	write_raw("victim", "x0123456789");
 }
 
+static void grow(void)
+{
+	write_raw("victim", "0123456789x");
+}
+
 static void test_read_back(void **state)
 {
-	static void (*const tricks[])(void) = {flip_last, cut_short, shift_on};
+	static void (*const tricks[])(void) = {flip_last, cut_short, shift_on, grow};
 	struct err e = ERR_EMPTY;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		arm(SYS_CLOSE, 0, 0); /* the storage changes it once it is closed */
 		hook.act = tricks[i];
 		assert_false(put_text(s, "", "victim", "0123456789", &e));
