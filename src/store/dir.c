@@ -1,17 +1,18 @@
 /*
- * A mounted folder, used as the least of file systems would allow: a file is created under
- * a fresh name, written once from start to end, synced and closed once, and from then on
- * only read or deleted.
+ * A mounted folder, used as the least of file systems would allow: a file is created
+ * under a fresh name, written once from start to end, synced and closed once, and from
+ * then on only read or deleted.
  *
- * Invariants. Any failure of write, fsync or close condemns the attempt, even where a later
- * call reports success: sshfs answers a close with success after a write that failed. A
- * file is never opened twice for writing, and never read before its one close. A name that
- * could not be created is not removed: it may be somebody else's. No folder is made or
- * looked at before an open has failed for want of it, since each look is a round trip.
+ * Invariants. Any failure of write, fsync or close condemns the attempt, even where a
+ * later call reports success: sshfs answers a close with success after a write that
+ * failed. A file is never opened twice for writing, and never read before its one close.
+ * A name that could not be created is not removed: it may be somebody else's. No folder
+ * is made or looked at before an open has failed for want of it, since each look is a
+ * round trip.
  *
- * The root is held open and everything is relative to it, so that what appears at the path
- * later (another mount, an empty mount point) is never taken for the repository. Where the
- * file system under it dies, the descriptor answers with an error.
+ * The root is held open and everything is relative to it, so that what appears at the
+ * path later (another mount, an empty mount point) is never taken for the repository.
+ * Where the file system under it dies, the descriptor answers with an error.
  */
 #include <assert.h>
 #include <dirent.h>
@@ -27,8 +28,8 @@
 #include "store/mount.h"
 #include "store/store.h"
 
-#define PIECE     (1u << 20) /* bytes in one write */
-#define READ_BACK 4096u      /* bytes compared after the close */
+#define PIECE (1u << 20) /* bytes in one write */
+#define READ_BACK 4096u  /* bytes compared after the close */
 #define PATH_SIZE 256
 
 struct store_dir {
@@ -98,7 +99,8 @@ static bool make_folder(struct store_dir *d, const char *folder, struct err *e)
 	return sys == 0 || fail(d, e, sys, "make folder", folder);
 }
 
-static int create(struct store_dir *d, const char *folder, const char *path, struct err *e)
+static int create(
+    struct store_dir *d, const char *folder, const char *path, struct err *e)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd = sys_openat(d->root, path, flags, 0600);
@@ -119,8 +121,8 @@ static int create(struct store_dir *d, const char *folder, const char *path, str
 }
 
 /*
- * In pieces as large as they come; small parts are gathered first, since each write costs a
- * trip. 0, or the errno.
+ * In pieces as large as they come; small parts are gathered first, since each write costs
+ * a trip. 0, or the errno.
  */
 static int write_parts(int fd, const struct span *parts, size_t n_parts)
 {
@@ -132,7 +134,8 @@ static int write_parts(int fd, const struct span *parts, size_t n_parts)
 
 		while (rest.n > 0 && sys == 0) {
 			size_t room = PIECE - gather.n;
-			struct span piece = span_of(rest.p, rest.n < room ? rest.n : room);
+			struct span piece =
+			    span_of(rest.p, rest.n < room ? rest.n : room);
 
 			rest = span_of(rest.p + piece.n, rest.n - piece.n);
 			if (piece.n < PIECE) {
@@ -154,7 +157,8 @@ static int write_parts(int fd, const struct span *parts, size_t n_parts)
 
 static bool fsync_judged(int fd)
 {
-	return sys_fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS || errno == ENOTSUP;
+	return sys_fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ||
+	       errno == ENOTSUP;
 }
 
 /* The one close happens in any case; the first failure is the one to tell of. */
@@ -353,7 +357,8 @@ static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
 		return fail(d, e, errno, "list", folder);
 	/* A folder removed while open lists as empty, even without "." and "..". */
 	if (empty && !*folder && sys_fstat(fd, &st) == 0 && st.st_nlink == 0)
-		return err_set(e, ERR_MISSING, "%s: the folder has been removed", d->path);
+		return err_set(
+		    e, ERR_MISSING, "%s: the folder has been removed", d->path);
 	store_listing_sort(out);
 	return true;
 }
@@ -367,7 +372,8 @@ static bool dir_list(
 	DIR *dir;
 	int fd;
 
-	fd = sys_openat(d->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	fd =
+	    sys_openat(d->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT && *folder)
 		return true;
 	if (fd < 0)
@@ -383,8 +389,8 @@ static bool dir_list(
 	return ok;
 }
 
-static bool dir_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+static bool dir_stat(
+    struct store *s, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	struct store_dir *d = begin(s, "stat");
 	char path[PATH_SIZE];
@@ -430,18 +436,19 @@ static void dir_free(struct store *s)
 }
 
 static const struct store_ops dir_ops = {
-	.put = dir_put,
-	.get = dir_get,
-	.list = dir_list,
-	.stat = dir_stat,
-	.remove = dir_remove,
-	.space = dir_space,
-	.free = dir_free,
+    .put = dir_put,
+    .get = dir_get,
+    .list = dir_list,
+    .stat = dir_stat,
+    .remove = dir_remove,
+    .space = dir_space,
+    .free = dir_free,
 };
 
-struct store *store_dir_open(const char *path, bool create_it, struct env *env, struct err *e)
+struct store *store_dir_open(
+    const char *path, bool create_it, struct env *env, struct err *e)
 {
-	/* Not O_PATH: some FUSE file systems answer no requests relative to such a one. */
+	/* Not O_PATH: some FUSE file systems answer nothing relative to such a one. */
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	int fd = sys_openat(AT_FDCWD, path, flags, 0);
 	struct store_dir *d;

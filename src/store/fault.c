@@ -1,10 +1,10 @@
 /*
- * Simulated faults. The inner store holds what the storage holds; beside it stands a record
- * for each name of which this client sees something else: not yet there (late), still there
- * (ghost), never readable (phantom), or too young to be listed reliably.
+ * Simulated faults. The inner store holds what the storage holds; beside it stands a
+ * record for each name of which this client sees something else: not yet there (late),
+ * still there (ghost), never readable (phantom), or too young to be listed reliably.
  *
- * One lock is held through each operation, so that a plan's nth operation is one operation
- * even where threads race.
+ * One lock is held through each operation, so that a plan's nth operation is one
+ * operation even where threads race.
  */
 #include "store/fault.h"
 
@@ -86,7 +86,8 @@ static enum fate decide(struct store_fault *f, enum fail_op op)
 	if (f->crashed)
 		return FATE_DIE;
 	if (p->kinds == 0 || (p->kinds & op)) {
-		now = p->how == FAIL_FOREVER ? f->counted >= p->nth : f->counted == p->nth;
+		now =
+		    p->how == FAIL_FOREVER ? f->counted >= p->nth : f->counted == p->nth;
 		f->counted++;
 	}
 	if (now && p->how != FAIL_NEVER) {
@@ -122,8 +123,8 @@ static bool fail(struct store_fault *f, enum fate fate, const char *doing,
 {
 	if (fate == FATE_DIE) {
 		f->crashed = true;
-		return err_set(e, ERR_STOPPED, "%s %s%s%s: the client has died", doing, folder,
-		    slash(folder), name);
+		return err_set(e, ERR_STOPPED, "%s %s%s%s: the client has died", doing,
+		    folder, slash(folder), name);
 	}
 	return err_set(e, f->plan.err == ERR_NONE ? ERR_IO : f->plan.err,
 	    "%s %s%s%s: simulated fault at operation %llu", doing, folder, slash(folder),
@@ -190,7 +191,7 @@ static uint64_t total_of(const struct span *parts, size_t n_parts)
 	return total;
 }
 
-/* Puts the first n bytes, past store_put: a torn file may be empty, which a put is not. */
+/* The first n bytes, past store_put: a torn file may be empty, which a put is not. */
 static bool land(struct store_fault *f, const char *folder, const char *name,
     const struct span *parts, size_t n_parts, uint64_t n, struct err *e)
 {
@@ -199,7 +200,8 @@ static bool land(struct store_fault *f, const char *folder, const char *name,
 	bool ok;
 
 	for (size_t i = 0; i < n_parts; i++)
-		buf_add(&some, parts[i].p, parts[i].n < n - some.n ? parts[i].n : n - some.n);
+		buf_add(
+		    &some, parts[i].p, parts[i].n < n - some.n ? parts[i].n : n - some.n);
 	part = buf_span(&some);
 	ok = f->inner->ops->put(f->inner, folder, name, &part, 1, e);
 	buf_release(&some);
@@ -210,9 +212,11 @@ static void land_torn(struct store_fault *f, const char *folder, const char *nam
     const struct span *parts, size_t n_parts)
 {
 	uint64_t total = total_of(parts, n_parts);
-	uint64_t n[] = {[LAND_EMPTY] = 0, [LAND_ONE] = total < 1 ? total : 1,
-		[LAND_HALF] = total / 2, [LAND_BUT_ONE] = total ? total - 1 : 0,
-		[LAND_WHOLE] = total};
+	uint64_t n[] = {[LAND_EMPTY] = 0,
+	    [LAND_ONE] = total < 1 ? total : 1,
+	    [LAND_HALF] = total / 2,
+	    [LAND_BUT_ONE] = total ? total - 1 : 0,
+	    [LAND_WHOLE] = total};
 
 	if (f->plan.land != LAND_NOTHING)
 		land(f, folder, name, parts, n_parts, n[f->plan.land], NULL);
@@ -230,8 +234,9 @@ static bool put_through(struct store_fault *f, const char *folder, const char *n
 		    slash(folder), name);
 	if (f->plan.space && f->used + total > f->plan.space) {
 		f->fired = true;
-		return err_set(e, ERR_NOSPACE, "put %s%s%s: the simulated storage is full",
-		    folder, slash(folder), name);
+		return err_set(e, ERR_NOSPACE,
+		    "put %s%s%s: the simulated storage is full", folder, slash(folder),
+		    name);
 	}
 	if (draw(f, f->plan.lost))
 		return true;
@@ -271,7 +276,8 @@ static bool visible(struct store_fault *f, const char *folder, const char *name,
 	*phantom = r && r->sight == SIGHT_PHANTOM ? r : NULL;
 	if (!hidden(f, r))
 		return true;
-	return err_set(e, ERR_MISSING, "%s%s%s: no such file", folder, slash(folder), name);
+	return err_set(
+	    e, ERR_MISSING, "%s%s%s: no such file", folder, slash(folder), name);
 }
 
 static bool fault_get(struct store *s, const char *folder, const char *name, uint64_t at,
@@ -286,13 +292,13 @@ static bool fault_get(struct store *s, const char *folder, const char *name, uin
 	if (!visible(f, folder, name, &phantom, e))
 		return end(f, false);
 	if (phantom)
-		return end(f, err_set(e, ERR_IO, "get %s%s%s: a phantom", folder, slash(folder),
-		    name));
+		return end(f, err_set(e, ERR_IO, "get %s%s%s: a phantom", folder,
+				  slash(folder), name));
 	return end(f, f->inner->ops->get(f->inner, folder, name, at, n, out, size, e));
 }
 
-static bool fault_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+static bool fault_stat(
+    struct store *s, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	struct store_fault *f = begin(s);
 	enum fate fate = decide(f, OP_STAT);
@@ -316,7 +322,7 @@ static bool left_out(struct store_fault *f, const char *folder, const char *name
 	if (!r || r->sight != SIGHT_FILE)
 		return false;
 	return hidden(f, r) ||
-	    (f->clock - r->born <= f->plan.young_for && draw(f, f->plan.missing));
+	       (f->clock - r->born <= f->plan.young_for && draw(f, f->plan.missing));
 }
 
 static bool fault_list(
@@ -336,7 +342,8 @@ static bool fault_list(
 	for (size_t i = 0; i < f->n; i++) {
 		const struct record *r = &f->records[i];
 
-		if (r->sight != SIGHT_FILE && strcmp(r->folder, folder) == 0 && lingers(f, r))
+		if (r->sight != SIGHT_FILE && strcmp(r->folder, folder) == 0 &&
+		    lingers(f, r))
 			store_listing_add(out, r->name);
 	}
 	store_listing_sort(out);
@@ -404,13 +411,13 @@ static void fault_free(struct store *s)
 }
 
 static const struct store_ops fault_ops = {
-	.put = fault_put,
-	.get = fault_get,
-	.list = fault_list,
-	.stat = fault_stat,
-	.remove = fault_remove,
-	.space = fault_space,
-	.free = fault_free,
+    .put = fault_put,
+    .get = fault_get,
+    .list = fault_list,
+    .stat = fault_stat,
+    .remove = fault_remove,
+    .space = fault_space,
+    .free = fault_free,
 };
 
 struct store *store_fault_new(struct store *inner, const struct fault_plan *plan)
@@ -468,10 +475,11 @@ static void describe_number(struct buf *out, const char *name, uint64_t n)
 void store_fault_describe(const struct fault_plan *p, struct buf *out)
 {
 	static const char *const how[] = {"never", "once", "forever", "crash"};
-	static const char *const lands[] = {"nothing", "empty", "one", "half", "but-one", "whole"};
+	static const char *const lands[] = {
+	    "nothing", "empty", "one", "half", "but-one", "whole"};
 
-	buf_printf(out, "how=%s nth=%llu land=%s", how[p->how], (unsigned long long)p->nth,
-	    lands[p->land]);
+	buf_printf(out, "how=%s nth=%llu land=%s", how[p->how],
+	    (unsigned long long)p->nth, lands[p->land]);
 	describe_number(out, "kinds", p->kinds);
 	describe_number(out, "err", p->err);
 	describe_number(out, "seed", p->seed);

@@ -46,8 +46,8 @@ static size_t place_of(const struct store_mem *m, const char *path, bool *found)
 	return low;
 }
 
-static struct mem_file *find(struct store_mem *m, const char *folder, const char *name,
-    struct err *e)
+static struct mem_file *find(
+    struct store_mem *m, const char *folder, const char *name, struct err *e)
 {
 	char *path = path_of(folder, name);
 	bool found;
@@ -63,7 +63,8 @@ static struct store_mem *begin(struct store *s, const char *point)
 {
 	struct store_mem *m = (struct store_mem *)s;
 
-	m->env->yield(m->env, point); /* before the lock: another client may run meanwhile */
+	m->env->yield(
+	    m->env, point); /* before the lock: another client may run meanwhile */
 	pthread_mutex_lock(&m->lock);
 	return m;
 }
@@ -153,8 +154,8 @@ static bool mem_list(
 	return true;
 }
 
-static bool mem_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+static bool mem_stat(
+    struct store *s, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	struct store_mem *m = begin(s, "stat");
 	struct mem_file *file = find(m, folder, name, e);
@@ -203,13 +204,13 @@ static void mem_free(struct store *s)
 }
 
 static const struct store_ops mem_ops = {
-	.put = mem_put,
-	.get = mem_get,
-	.list = mem_list,
-	.stat = mem_stat,
-	.remove = mem_remove,
-	.space = mem_space,
-	.free = mem_free,
+    .put = mem_put,
+    .get = mem_get,
+    .list = mem_list,
+    .stat = mem_stat,
+    .remove = mem_remove,
+    .space = mem_space,
+    .free = mem_free,
 };
 
 struct store *store_mem_new(struct env *env)

@@ -1,7 +1,7 @@
 /*
- * The mount class of a folder. The mount is found by its id (/proc/self/fdinfo) and not by
- * its device number, which btrfs and overlay do not report alike in both places. How rclone
- * caches is in no mount table; its command line tells, for whoever may read it.
+ * The mount class of a folder. The mount is found by its id (/proc/self/fdinfo) and not
+ * by its device number, which btrfs and overlay do not report alike in both places. How
+ * rclone caches is in no mount table; its command line tells, for whoever may read it.
  */
 #include "store/mount.h"
 
@@ -52,7 +52,7 @@ static bool next_piece(struct span *rest, char end, struct span *piece)
 static bool octal(const uint8_t *p)
 {
 	return p[0] >= '0' && p[0] <= '3' && p[1] >= '0' && p[1] <= '7' && p[2] >= '0' &&
-	    p[2] <= '7';
+	       p[2] <= '7';
 }
 
 /* A field of mountinfo, where blanks and backslashes are written \ooo. */
@@ -64,7 +64,8 @@ static void copy_field(struct span in, char *out, size_t size)
 		const uint8_t *p = in.p + i;
 
 		if (*p == '\\' && in.n - i > 3 && octal(p + 1)) {
-			out[n++] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			out[n++] =
+			    (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			i += 3;
 		} else {
 			out[n++] = (char)*p;
@@ -115,10 +116,10 @@ enum mount_class mount_class_of_type(const char *type, const char *source)
 {
 	static const char *const through[] = {"fuse.sshfs", "fuse.s3fs", "fuse.ceph",
 	    "fuse.ceph-fuse", "fuse.glusterfs", "nfs", "nfs4", "cifs", "smb3", "ceph",
-	    "glusterfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "zfs", "f2fs",
-	    "jfs", "nilfs2", "reiserfs", "ocfs2", "gfs2", "tmpfs", "ramfs", "overlay",
-	    "fuse.fuse-overlayfs", "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk",
-	    "hfsplus", "udf", "9p", "virtiofs"};
+	    "glusterfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "zfs",
+	    "f2fs", "jfs", "nilfs2", "reiserfs", "ocfs2", "gfs2", "tmpfs", "ramfs",
+	    "overlay", "fuse.fuse-overlayfs", "vfat", "msdos", "exfat", "ntfs", "ntfs3",
+	    "fuseblk", "hfsplus", "udf", "9p", "virtiofs"};
 
 	for (size_t i = 0; i < sizeof through / sizeof *through; i++)
 		if (strcmp(type, through[i]) == 0)
@@ -200,9 +201,8 @@ static bool is_rclone(struct span program)
 	return memmem(program.p, program.n, "rclone", 6) != NULL;
 }
 
-bool mount_rclone_serves(
-    struct span args, const char *cwd, const char *point, const struct span *environment,
-    enum mount_class *out)
+bool mount_rclone_serves(struct span args, const char *cwd, const char *point,
+    const struct span *environment, enum mount_class *out)
 {
 	struct span arg, rest = environment ? *environment : SPAN_EMPTY;
 	bool serves = false, set = false;
@@ -294,8 +294,8 @@ enum mount_class mount_class_of(int fd)
 	if (mount_id_of(fd, &text, &id) && read_proc("/proc/self/mountinfo", &text) &&
 	    mount_find(buf_span(&text), id, line)) {
 		class = strcmp(line->type, "fuse.rclone") == 0
-		    ? ask_rclone(line->point)
-		    : mount_class_of_type(line->type, line->source);
+			    ? ask_rclone(line->point)
+			    : mount_class_of_type(line->type, line->source);
 	}
 	buf_release(&text);
 	free(line);

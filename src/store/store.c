@@ -1,7 +1,7 @@
 /*
  * What all stores share: the dispatch, which asserts that callers keep to the rule for
- * names, and listings. A name outside the rule is a bug of ours, never the storage's, so it
- * ends the program here, before any implementation sees it.
+ * names, and listings. A name outside the rule is a bug of ours, never the storage's, so
+ * it ends the program here, before any implementation sees it.
  */
 #include "store/store.h"
 
@@ -39,8 +39,8 @@ bool store_put(struct store *s, const char *folder, const char *name,
 	return s->ops->put(s, folder, name, parts, n_parts, e);
 }
 
-bool store_get(struct store *s, const char *folder, const char *name, uint64_t at, size_t n,
-    struct buf *out, uint64_t *size, struct err *e)
+bool store_get(struct store *s, const char *folder, const char *name, uint64_t at,
+    size_t n, struct buf *out, uint64_t *size, struct err *e)
 {
 	assert(folder_ok(folder) && store_name_ok(name));
 	assert(at != STORE_TAIL);
@@ -64,8 +64,8 @@ bool store_list(
 	return false;
 }
 
-bool store_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+bool store_stat(
+    struct store *s, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	assert(folder_ok(folder) && store_name_ok(name));
 	return s->ops->stat(s, folder, name, size, e);
@@ -103,7 +103,8 @@ static int compare_names(const void *a, const void *b)
 
 bool store_listing_has(const struct store_listing *l, const char *name)
 {
-	return l->n > 0 && bsearch(&name, l->names, l->n, sizeof *l->names, compare_names);
+	return l->n > 0 &&
+	       bsearch(&name, l->names, l->n, sizeof *l->names, compare_names);
 }
 
 void store_listing_add(struct store_listing *l, const char *name)

@@ -51,8 +51,8 @@ static bool trace_list(
 	return store_list(trace_of(s)->inner, folder, out, e);
 }
 
-static bool trace_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+static bool trace_stat(
+    struct store *s, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	trace_of(s)->stat++;
 	return store_stat(trace_of(s)->inner, folder, name, size, e);
@@ -77,13 +77,13 @@ static void trace_free(struct store *s)
 }
 
 static const struct store_ops trace_ops = {
-	.put = trace_put,
-	.get = trace_get,
-	.list = trace_list,
-	.stat = trace_stat,
-	.remove = trace_remove,
-	.space = trace_space,
-	.free = trace_free,
+    .put = trace_put,
+    .get = trace_get,
+    .list = trace_list,
+    .stat = trace_stat,
+    .remove = trace_remove,
+    .space = trace_space,
+    .free = trace_free,
 };
 
 struct store *store_trace_new(struct store *inner)
@@ -102,13 +102,13 @@ void store_trace_counts(struct store *trace, struct store_counts *out)
 	struct store_trace *t = trace_of(trace);
 
 	*out = (struct store_counts){
-		.put = t->put,
-		.get = t->get,
-		.list = t->list,
-		.remove = t->remove,
-		.mkdir = t->inner->folders_made,
-		.stat = t->stat,
-		.bytes_out = t->bytes_out,
-		.bytes_in = t->bytes_in,
+	    .put = t->put,
+	    .get = t->get,
+	    .list = t->list,
+	    .remove = t->remove,
+	    .mkdir = t->inner->folders_made,
+	    .stat = t->stat,
+	    .bytes_out = t->bytes_out,
+	    .bytes_in = t->bytes_in,
 	};
 }

@@ -1,14 +1,14 @@
 /*
- * What every store must do (store/store.h), run against an empty one. Included by the tests
- * of the implementations, after cmocka.h.
+ * What every store must do (store/store.h), run against an empty one. Included by the
+ * tests of the implementations, after cmocka.h.
  */
 #ifndef BALE_TESTS_STORE_CONTRACT_H
 #define BALE_TESTS_STORE_CONTRACT_H
 
 #include "store/store.h"
 
-static bool put_text(
-    struct store *s, const char *folder, const char *name, const char *text, struct err *e)
+static bool put_text(struct store *s, const char *folder, const char *name,
+    const char *text, struct err *e)
 {
 	struct span part = span_str(text);
 
@@ -52,14 +52,20 @@ static void contract_ranges(struct store *s)
 		size_t n;
 		const char *want;
 	} cases[] = {
-		{0, 4, "0123"}, {3, 4, "3456"}, {8, 4, "89"}, {10, 1, ""}, {11, 1, ""},
-		{0, 0, ""}, {4, SIZE_MAX, "456789"}, {UINT64_MAX - 1, 5, ""},
+	    {0, 4, "0123"},
+	    {3, 4, "3456"},
+	    {8, 4, "89"},
+	    {10, 1, ""},
+	    {11, 1, ""},
+	    {0, 0, ""},
+	    {4, SIZE_MAX, "456789"},
+	    {UINT64_MAX - 1, 5, ""},
 	};
 	static const struct {
 		size_t n;
 		const char *want;
 	} tails[] = {{0, ""}, {3, "789"}, {10, "0123456789"}, {11, "0123456789"},
-		{SIZE_MAX, "0123456789"}};
+	    {SIZE_MAX, "0123456789"}};
 	struct buf got = BUF_EMPTY;
 	struct err e = ERR_EMPTY;
 	uint64_t size;
@@ -69,7 +75,8 @@ static void contract_ranges(struct store *s)
 		buf_clear(&got);
 		buf_add_str(&got, ">");
 		size = 99;
-		assert_true(store_get(s, "r", "ten", cases[i].at, cases[i].n, &got, &size, &e));
+		assert_true(
+		    store_get(s, "r", "ten", cases[i].at, cases[i].n, &got, &size, &e));
 		assert_string_equal(buf_str(&got) + 1, cases[i].want);
 		assert_int_equal(size, 10);
 	}
@@ -103,7 +110,8 @@ static void contract_missing(struct store *s)
 
 static void contract_run(struct store *s)
 {
-	struct span parts[] = {span_str("one"), SPAN_EMPTY, span_str(" and "), span_str("two")};
+	struct span parts[] = {
+	    span_str("one"), SPAN_EMPTY, span_str(" and "), span_str("two")};
 	struct err e = ERR_EMPTY;
 	uint64_t size;
 

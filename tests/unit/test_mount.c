@@ -53,25 +53,25 @@ static void test_types(void **state)
 		const char *type, *source;
 		enum mount_class class;
 	} cases[] = {
-		{"ext4", "/dev/sda1", MOUNT_THROUGH},
-		{"nfs", "host:/x", MOUNT_THROUGH},
-		{"nfs4", "host:/x", MOUNT_THROUGH},
-		{"cifs", "//host/x", MOUNT_THROUGH},
-		{"smb3", "//host/x", MOUNT_THROUGH},
-		{"ceph", "mon:/", MOUNT_THROUGH},
-		{"fuse.sshfs", "host:", MOUNT_THROUGH},
-		{"fuse.s3fs", "s3fs", MOUNT_THROUGH},
-		{"fuse.glusterfs", "host:/vol", MOUNT_THROUGH},
-		{"fuseblk", "/dev/sdb1", MOUNT_THROUGH},
-		{"tmpfs", "none", MOUNT_THROUGH},
-		{"davfs", "https://host/", MOUNT_WRITE_BACK},
-		{"fuse", "https://host/", MOUNT_WRITE_BACK},
-		{"fuse", "http://host/", MOUNT_WRITE_BACK},
-		{"fuse", "something", MOUNT_UNKNOWN},
-		{"fuse.rclone", "remote:", MOUNT_UNKNOWN},
-		{"fuse.gcsfuse", "bucket", MOUNT_UNKNOWN},
-		{"proc", "proc", MOUNT_UNKNOWN},
-		{"", "", MOUNT_UNKNOWN},
+	    {"ext4", "/dev/sda1", MOUNT_THROUGH},
+	    {"nfs", "host:/x", MOUNT_THROUGH},
+	    {"nfs4", "host:/x", MOUNT_THROUGH},
+	    {"cifs", "//host/x", MOUNT_THROUGH},
+	    {"smb3", "//host/x", MOUNT_THROUGH},
+	    {"ceph", "mon:/", MOUNT_THROUGH},
+	    {"fuse.sshfs", "host:", MOUNT_THROUGH},
+	    {"fuse.s3fs", "s3fs", MOUNT_THROUGH},
+	    {"fuse.glusterfs", "host:/vol", MOUNT_THROUGH},
+	    {"fuseblk", "/dev/sdb1", MOUNT_THROUGH},
+	    {"tmpfs", "none", MOUNT_THROUGH},
+	    {"davfs", "https://host/", MOUNT_WRITE_BACK},
+	    {"fuse", "https://host/", MOUNT_WRITE_BACK},
+	    {"fuse", "http://host/", MOUNT_WRITE_BACK},
+	    {"fuse", "something", MOUNT_UNKNOWN},
+	    {"fuse.rclone", "remote:", MOUNT_UNKNOWN},
+	    {"fuse.gcsfuse", "bucket", MOUNT_UNKNOWN},
+	    {"proc", "proc", MOUNT_UNKNOWN},
+	    {"", "", MOUNT_UNKNOWN},
 	};
 
 	(void)state;
@@ -98,36 +98,37 @@ static void test_rclone(void **state)
 		bool serves;
 		enum mount_class class;
 	} cases[] = {
-		{"rclone|mount|r:|/m|", "", true, MOUNT_THROUGH},
-		{"/usr/bin/rclone|mount|r:x|/m/|--vfs-cache-mode|off|", NULL, true, MOUNT_THROUGH},
-		{"rclone|mount|--vfs-cache-mode=minimal|r:|/m|", NULL, true, MOUNT_THROUGH},
-		{"rclone|mount|r:|/m|--vfs-cache-mode|writes|--daemon|", "", true,
-		    MOUNT_WRITE_BACK},
-		{"rclone|mount|r:|/m|--vfs-cache-mode=FULL|", "", true, MOUNT_WRITE_BACK},
-		{"rclone|mount|r:|/m|--vfs-cache-mode=full|--vfs-cache-mode=off|", "", true,
-		    MOUNT_THROUGH},
-		{"rclone|mount|r:|/m|--vfs-cache-mode=odd|", "", true, MOUNT_UNKNOWN},
-		{"rclone|mount|r:|/m|--vfs-cache-mode=", "", true, MOUNT_UNKNOWN},
-		{"rclone|mount|r:|/m|--vfs-cache-mode", "", true, MOUNT_THROUGH},
-		{"rclone|mount|r:|/m|--vfs-cache-max-age|1h|", "", true, MOUNT_THROUGH},
-		{"rclone|mount|r:|m|", "", true, MOUNT_THROUGH},
-		{"rclone|mount|r:|./m|", "", true, MOUNT_THROUGH},
-		{"rclone|mount|r:|/mm|", "", false, 0},
-		{"rclone|mount|r:|/m/m|", "", false, 0},
-		{"rclone|rcd|", "", false, 0},
-		{"vim|rclone|/m|", "", false, 0},
-		{"", "", false, 0},
-		/* The environment may set the mode; the arguments come first. */
-		{"rclone|mount|r:|/m|", "A=b|RCLONE_VFS_CACHE_MODE=writes|", true,
-		    MOUNT_WRITE_BACK},
-		{"rclone|mount|r:|/m|--vfs-cache-mode=off|", "RCLONE_VFS_CACHE_MODE=writes|", true,
-		    MOUNT_THROUGH},
-		{"rclone|mount|r:|/m|", NULL, true, MOUNT_UNKNOWN},
-		/* As mount(8) calls it. */
-		{"/sbin/mount.rclone|r:|/m|-o|rw,vfs-cache-mode=writes,allow_other|", "", true,
-		    MOUNT_WRITE_BACK},
-		{"/sbin/mount.rclone|r:|/m|-o|rw,vfs_cache_mode=full|", "", true,
-		    MOUNT_WRITE_BACK},
+	    {"rclone|mount|r:|/m|", "", true, MOUNT_THROUGH},
+	    {"/usr/bin/rclone|mount|r:x|/m/|--vfs-cache-mode|off|", NULL, true,
+		MOUNT_THROUGH},
+	    {"rclone|mount|--vfs-cache-mode=minimal|r:|/m|", NULL, true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode|writes|--daemon|", "", true,
+		MOUNT_WRITE_BACK},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode=FULL|", "", true, MOUNT_WRITE_BACK},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode=full|--vfs-cache-mode=off|", "", true,
+		MOUNT_THROUGH},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode=odd|", "", true, MOUNT_UNKNOWN},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode=", "", true, MOUNT_UNKNOWN},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode", "", true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|/m|--vfs-cache-max-age|1h|", "", true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|m|", "", true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|./m|", "", true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|/mm|", "", false, 0},
+	    {"rclone|mount|r:|/m/m|", "", false, 0},
+	    {"rclone|rcd|", "", false, 0},
+	    {"vim|rclone|/m|", "", false, 0},
+	    {"", "", false, 0},
+	    /* The environment may set the mode; the arguments come first. */
+	    {"rclone|mount|r:|/m|", "A=b|RCLONE_VFS_CACHE_MODE=writes|", true,
+		MOUNT_WRITE_BACK},
+	    {"rclone|mount|r:|/m|--vfs-cache-mode=off|", "RCLONE_VFS_CACHE_MODE=writes|",
+		true, MOUNT_THROUGH},
+	    {"rclone|mount|r:|/m|", NULL, true, MOUNT_UNKNOWN},
+	    /* As mount(8) calls it. */
+	    {"/sbin/mount.rclone|r:|/m|-o|rw,vfs-cache-mode=writes,allow_other|", "",
+		true, MOUNT_WRITE_BACK},
+	    {"/sbin/mount.rclone|r:|/m|-o|rw,vfs_cache_mode=full|", "", true,
+		MOUNT_WRITE_BACK},
 	};
 	struct buf args = BUF_EMPTY, environment = BUF_EMPTY;
 
@@ -142,8 +143,8 @@ static void test_rclone(void **state)
 		if (serves != cases[i].serves || (serves && class != cases[i].class))
 			fail_msg("%s: %d, class %d", cases[i].args, serves, class);
 	}
-	assert_false(mount_rclone_serves(words("rclone|mount|r:|m|", &args), NULL, "/m", NULL,
-	    &(enum mount_class){MOUNT_UNKNOWN}));
+	assert_false(mount_rclone_serves(words("rclone|mount|r:|m|", &args), NULL, "/m",
+	    NULL, &(enum mount_class){MOUNT_UNKNOWN}));
 	buf_release(&args);
 	buf_release(&environment);
 }
@@ -168,10 +169,10 @@ static void test_real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_rclone),
-		cmocka_unit_test(test_real),
+	    cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_types),
+	    cmocka_unit_test(test_rclone),
+	    cmocka_unit_test(test_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,36 +111,36 @@ static void test_each_call_of_a_put(void **state)
 		enum err_kind kind; /* ERR_NONE: the put succeeds */
 		int closes, unlinks;
 	} cases[] = {
-		{SYS_OPEN, 0, EIO, ERR_IO, 0, 0},
-		{SYS_OPEN, 0, ETIMEDOUT, ERR_IO, 0, 0},
-		{SYS_OPEN, 0, ESTALE, ERR_IO, 0, 0},
-		{SYS_OPEN, 0, ENOSPC, ERR_NOSPACE, 0, 0},
-		{SYS_OPEN, 0, EDQUOT, ERR_NOSPACE, 0, 0},
-		{SYS_OPEN, 0, EROFS, ERR_REFUSED, 0, 0},
-		{SYS_OPEN, 0, EACCES, ERR_REFUSED, 0, 0},
-		{SYS_OPEN, 0, EPERM, ERR_REFUSED, 0, 0},
-		{SYS_OPEN, 0, ENOTCONN, ERR_UNREACHABLE, 0, 0},
-		{SYS_OPEN, 0, EHOSTDOWN, ERR_UNREACHABLE, 0, 0},
-		{SYS_OPEN, 0, ENODEV, ERR_UNREACHABLE, 0, 0},
-		{SYS_OPEN, 0, ECONNABORTED, ERR_UNREACHABLE, 0, 0},
-		{SYS_OPEN, 0, EEXIST, ERR_EXISTS, 0, 0},
-		{SYS_WRITE, 0, EIO, ERR_IO, 1, 1},
-		{SYS_WRITE, 0, ENOSPC, ERR_NOSPACE, 1, 1},
-		{SYS_WRITE, 1, EIO, ERR_IO, 1, 1},
-		{SYS_FSYNC, 0, EIO, ERR_IO, 1, 1},
-		{SYS_FSYNC, 0, EDQUOT, ERR_NOSPACE, 1, 1},
-		{SYS_FSYNC, 0, EINVAL, ERR_NONE, 2, 0},
-		{SYS_FSYNC, 0, ENOSYS, ERR_NONE, 2, 0},
-		{SYS_FSYNC, 0, ENOTSUP, ERR_NONE, 2, 0},
-		{SYS_CLOSE, 0, EIO, ERR_IO, 1, 1},
-		{SYS_CLOSE, 0, EINTR, ERR_IO, 1, 1},
-		{SYS_CLOSE, 0, ENOSPC, ERR_NOSPACE, 1, 1},
-		{SYS_OPEN, 1, ENOENT, ERR_IO, 1, 1},
-		{SYS_OPEN, 1, EEXIST, ERR_IO, 1, 1},
-		{SYS_OPEN, 1, ENOTCONN, ERR_UNREACHABLE, 1, 1},
-		{SYS_STAT, 0, EIO, ERR_IO, 2, 1},
-		{SYS_READ, 0, EIO, ERR_IO, 2, 1},
-		{SYS_CLOSE, 1, EIO, ERR_NONE, 2, 0},
+	    {SYS_OPEN, 0, EIO, ERR_IO, 0, 0},
+	    {SYS_OPEN, 0, ETIMEDOUT, ERR_IO, 0, 0},
+	    {SYS_OPEN, 0, ESTALE, ERR_IO, 0, 0},
+	    {SYS_OPEN, 0, ENOSPC, ERR_NOSPACE, 0, 0},
+	    {SYS_OPEN, 0, EDQUOT, ERR_NOSPACE, 0, 0},
+	    {SYS_OPEN, 0, EROFS, ERR_REFUSED, 0, 0},
+	    {SYS_OPEN, 0, EACCES, ERR_REFUSED, 0, 0},
+	    {SYS_OPEN, 0, EPERM, ERR_REFUSED, 0, 0},
+	    {SYS_OPEN, 0, ENOTCONN, ERR_UNREACHABLE, 0, 0},
+	    {SYS_OPEN, 0, EHOSTDOWN, ERR_UNREACHABLE, 0, 0},
+	    {SYS_OPEN, 0, ENODEV, ERR_UNREACHABLE, 0, 0},
+	    {SYS_OPEN, 0, ECONNABORTED, ERR_UNREACHABLE, 0, 0},
+	    {SYS_OPEN, 0, EEXIST, ERR_EXISTS, 0, 0},
+	    {SYS_WRITE, 0, EIO, ERR_IO, 1, 1},
+	    {SYS_WRITE, 0, ENOSPC, ERR_NOSPACE, 1, 1},
+	    {SYS_WRITE, 1, EIO, ERR_IO, 1, 1},
+	    {SYS_FSYNC, 0, EIO, ERR_IO, 1, 1},
+	    {SYS_FSYNC, 0, EDQUOT, ERR_NOSPACE, 1, 1},
+	    {SYS_FSYNC, 0, EINVAL, ERR_NONE, 2, 0},
+	    {SYS_FSYNC, 0, ENOSYS, ERR_NONE, 2, 0},
+	    {SYS_FSYNC, 0, ENOTSUP, ERR_NONE, 2, 0},
+	    {SYS_CLOSE, 0, EIO, ERR_IO, 1, 1},
+	    {SYS_CLOSE, 0, EINTR, ERR_IO, 1, 1},
+	    {SYS_CLOSE, 0, ENOSPC, ERR_NOSPACE, 1, 1},
+	    {SYS_OPEN, 1, ENOENT, ERR_IO, 1, 1},
+	    {SYS_OPEN, 1, EEXIST, ERR_IO, 1, 1},
+	    {SYS_OPEN, 1, ENOTCONN, ERR_UNREACHABLE, 1, 1},
+	    {SYS_STAT, 0, EIO, ERR_IO, 2, 1},
+	    {SYS_READ, 0, EIO, ERR_IO, 2, 1},
+	    {SYS_CLOSE, 1, EIO, ERR_NONE, 2, 0},
 	};
 	static uint8_t big[3u << 19];
 	struct span part = span_of(big, sizeof big);
@@ -163,7 +163,8 @@ static void test_each_call_of_a_put(void **state)
 			fail_msg("case %zu: %s, %d closes, %d unlinks, %s", i,
 			    ok ? "ok" : e.text, hook.seen[SYS_CLOSE],
 			    hook.seen[SYS_UNLINK], on_disk(path) ? "there" : "absent");
-		assert_int_equal(hook.seen[SYS_RENAME] + hook.seen[SYS_LINK] + hook.seen[SYS_META], 0);
+		assert_int_equal(
+		    hook.seen[SYS_RENAME] + hook.seen[SYS_LINK] + hook.seen[SYS_META], 0);
 	}
 }
 
@@ -253,9 +254,9 @@ static void test_pieces(void **state)
 {
 	static uint8_t bytes[(4u << 20) + 77];
 	struct span parts[] = {span_of(bytes, 3), span_of(bytes + 3, 1u << 20),
-		span_of(bytes + (1u << 20) + 3, 5u << 19),
-		span_of(bytes + (1u << 20) + 3 + (5u << 19),
-		    sizeof bytes - 3 - (1u << 20) - (5u << 19))};
+	    span_of(bytes + (1u << 20) + 3, 5u << 19),
+	    span_of(bytes + (1u << 20) + 3 + (5u << 19),
+		sizeof bytes - 3 - (1u << 20) - (5u << 19))};
 	struct buf got = BUF_EMPTY;
 	struct err e = ERR_EMPTY;
 
@@ -309,7 +310,8 @@ static void test_read_back(void **state)
 		s->mount = i ? MOUNT_UNKNOWN : MOUNT_WRITE_BACK;
 		arm(SYS_META, -1, 0);
 		assert_true(put_text(s, "", i ? "b" : "a", "0123456789", &e));
-		assert_int_equal(hook.seen[SYS_OPEN], 1); /* it would ask the cache only */
+		assert_int_equal(
+		    hook.seen[SYS_OPEN], 1); /* it would ask the cache only */
 	}
 }
 
@@ -464,18 +466,18 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_contract),
-		T(test_each_call_of_a_put),
-		T(test_first_failure_counts),
-		T(test_stale_root_is_unreachable),
-		T(test_folders_only_when_wanted),
-		T(test_root_removed),
-		T(test_pieces),
-		T(test_read_back),
-		T(test_list),
-		T(test_get_stat_remove_fail),
-		T(test_open),
-		T(test_full_disk),
+	    T(test_contract),
+	    T(test_each_call_of_a_put),
+	    T(test_first_failure_counts),
+	    T(test_stale_root_is_unreachable),
+	    T(test_folders_only_when_wanted),
+	    T(test_root_removed),
+	    T(test_pieces),
+	    T(test_read_back),
+	    T(test_list),
+	    T(test_get_stat_remove_fail),
+	    T(test_open),
+	    T(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

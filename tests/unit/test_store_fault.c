@@ -1,4 +1,5 @@
-/* Simulated faults: each mode does what its name says, and the same plan does it again. */
+/* Simulated faults: each mode does what its name says, and the same plan does it again.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +61,8 @@ static void test_nth_once_and_forever(void **state)
 
 	(void)state;
 	for (n = 0; fired; n++) {
-		struct fault_plan plan = {.how = FAIL_ONCE, .nth = n, .err = ERR_UNREACHABLE};
+		struct fault_plan plan = {
+		    .how = FAIL_ONCE, .nth = n, .err = ERR_UNREACHABLE};
 		struct store *s = with(&plan);
 
 		assert_int_equal(sequence(s, &e), n);
@@ -69,7 +71,8 @@ static void test_nth_once_and_forever(void **state)
 		assert_int_equal(store_fault_ops(s), 6);
 		if (fired)
 			assert_int_equal(e.kind, ERR_UNREACHABLE);
-		assert_int_equal(put_text(s, "d", "c", "x", &e), n != 6); /* the seventh */
+		assert_int_equal(
+		    put_text(s, "d", "c", "x", &e), n != 6); /* the seventh */
 		store_free(s);
 		plan.how = FAIL_FOREVER;
 		s = with(&plan);
@@ -91,7 +94,8 @@ static void test_kinds(void **state)
 	assert_int_equal(e.kind, ERR_IO);
 	assert_int_equal(store_fault_ops(s), 2);
 	store_free(s);
-	plan = (struct fault_plan){.how = FAIL_ONCE, .nth = 1, .kinds = OP_STAT | OP_LIST};
+	plan =
+	    (struct fault_plan){.how = FAIL_ONCE, .nth = 1, .kinds = OP_STAT | OP_LIST};
 	s = with(&plan);
 	assert_int_equal(sequence(s, &e), 4);
 	store_free(s);
@@ -99,9 +103,12 @@ static void test_kinds(void **state)
 
 static void test_crash_tears(void **state)
 {
-	static const char *const content[] = {[LAND_NOTHING] = NULL, [LAND_EMPTY] = "",
-		[LAND_ONE] = "a", [LAND_HALF] = "abcde", [LAND_BUT_ONE] = "abcdefghi",
-		[LAND_WHOLE] = "abcdefghij"};
+	static const char *const content[] = {[LAND_NOTHING] = NULL,
+	    [LAND_EMPTY] = "",
+	    [LAND_ONE] = "a",
+	    [LAND_HALF] = "abcde",
+	    [LAND_BUT_ONE] = "abcdefghi",
+	    [LAND_WHOLE] = "abcdefghij"};
 	struct err e;
 
 	(void)state;
@@ -134,8 +141,9 @@ static void test_crash_around_remove(void **state)
 
 	(void)state;
 	for (int after = 0; after < 2; after++) {
-		struct fault_plan plan = {.how = FAIL_CRASH, .kinds = OP_REMOVE,
-			.land = after ? LAND_WHOLE : LAND_HALF};
+		struct fault_plan plan = {.how = FAIL_CRASH,
+		    .kinds = OP_REMOVE,
+		    .land = after ? LAND_WHOLE : LAND_HALF};
 		struct store *s = with(&plan), *inner;
 
 		assert_int_equal(sequence(s, &e), 5);
@@ -265,8 +273,13 @@ static void test_space(void **state)
 /* One bit an operation: which of many failed. */
 static void fingerprint(uint64_t seed, char *out, size_t n)
 {
-	struct fault_plan plan = {.seed = seed, .error_put = 200, .error_get = 200,
-		.error_remove = 200, .lost = 100, .late = 100, .late_for = 5};
+	struct fault_plan plan = {.seed = seed,
+	    .error_put = 200,
+	    .error_get = 200,
+	    .error_remove = 200,
+	    .lost = 100,
+	    .late = 100,
+	    .late_for = 5};
 	struct store *s = with(&plan);
 	struct buf got = BUF_EMPTY;
 	struct err e;
@@ -303,8 +316,12 @@ static void test_same_seed_same_fate(void **state)
 
 static void test_describe(void **state)
 {
-	struct fault_plan plan = {.how = FAIL_CRASH, .nth = 12, .land = LAND_BUT_ONE,
-		.kinds = OP_PUT, .seed = 99, .ghost = 5};
+	struct fault_plan plan = {.how = FAIL_CRASH,
+	    .nth = 12,
+	    .land = LAND_BUT_ONE,
+	    .kinds = OP_PUT,
+	    .seed = 99,
+	    .ghost = 5};
 	struct buf text = BUF_EMPTY;
 
 	(void)state;
@@ -317,19 +334,19 @@ static void test_describe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_happens),
-		cmocka_unit_test(test_nth_once_and_forever),
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_crash_tears),
-		cmocka_unit_test(test_crash_around_remove),
-		cmocka_unit_test(test_failed_put_may_land),
-		cmocka_unit_test(test_lost_and_late),
-		cmocka_unit_test(test_missing_while_young),
-		cmocka_unit_test(test_ghosts),
-		cmocka_unit_test(test_phantoms),
-		cmocka_unit_test(test_space),
-		cmocka_unit_test(test_same_seed_same_fate),
-		cmocka_unit_test(test_describe),
+	    cmocka_unit_test(test_nothing_happens),
+	    cmocka_unit_test(test_nth_once_and_forever),
+	    cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_crash_tears),
+	    cmocka_unit_test(test_crash_around_remove),
+	    cmocka_unit_test(test_failed_put_may_land),
+	    cmocka_unit_test(test_lost_and_late),
+	    cmocka_unit_test(test_missing_while_young),
+	    cmocka_unit_test(test_ghosts),
+	    cmocka_unit_test(test_phantoms),
+	    cmocka_unit_test(test_space),
+	    cmocka_unit_test(test_same_seed_same_fate),
+	    cmocka_unit_test(test_describe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

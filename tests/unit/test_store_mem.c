@@ -157,12 +157,12 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contract),
-		cmocka_unit_test(test_clone_is_apart),
-		cmocka_unit_test(test_yields_at_each_operation),
-		cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_listing),
-		cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_contract),
+	    cmocka_unit_test(test_clone_is_apart),
+	    cmocka_unit_test(test_yields_at_each_operation),
+	    cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_listing),
+	    cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,18 +32,19 @@ static bool sequence(struct store *s, struct store_counts *counts)
 	uint64_t size;
 
 	ok = put_text(t, "", "bale.json", "head", &e) &&
-	    store_put(t, "data/7", "big", &part, 1, &e) &&
-	    put_text(t, "data/7", "small", "0123456789", &e) &&
-	    put_text(t, "bands", "a-head-1", "band", &e) &&
-	    !put_text(t, "bands", "a-head-1", "again", &e) &&
-	    store_get(t, "data/7", "big", 100, 1000, &got, &size, &e) &&
-	    store_get_tail(t, "data/7", "small", 4, &got, &size, &e) &&
-	    store_get(t, "", "bale.json", 0, SIZE_MAX, &got, NULL, &e) &&
-	    !store_get(t, "bands", "none", 0, 1, &got, NULL, &e) &&
-	    store_list(t, "data/7", &l, &e) && store_list(t, "no/where", &l, &e) &&
-	    store_stat(t, "bands", "a-head-1", &size, &e) &&
-	    !store_stat(t, "bands", "none", &size, &e) &&
-	    store_remove(t, "data/7", "small", &e) && !store_remove(t, "data/7", "small", &e);
+	     store_put(t, "data/7", "big", &part, 1, &e) &&
+	     put_text(t, "data/7", "small", "0123456789", &e) &&
+	     put_text(t, "bands", "a-head-1", "band", &e) &&
+	     !put_text(t, "bands", "a-head-1", "again", &e) &&
+	     store_get(t, "data/7", "big", 100, 1000, &got, &size, &e) &&
+	     store_get_tail(t, "data/7", "small", 4, &got, &size, &e) &&
+	     store_get(t, "", "bale.json", 0, SIZE_MAX, &got, NULL, &e) &&
+	     !store_get(t, "bands", "none", 0, 1, &got, NULL, &e) &&
+	     store_list(t, "data/7", &l, &e) && store_list(t, "no/where", &l, &e) &&
+	     store_stat(t, "bands", "a-head-1", &size, &e) &&
+	     !store_stat(t, "bands", "none", &size, &e) &&
+	     store_remove(t, "data/7", "small", &e) &&
+	     !store_remove(t, "data/7", "small", &e);
 	store_trace_counts(t, counts);
 	buf_release(&got);
 	store_listing_release(&l);
@@ -136,8 +137,9 @@ static void judge(struct seen *seen, const char *line)
 	} else if (begins(line, "newfstatat") && !strstr(line, "AT_EMPTY_PATH")) {
 		seen->stats_by_name++;
 	} else if (!begins(line, "newfstatat") && !begins(line, "fstat") &&
-	    !begins(line, "close") && !begins(line, "getdents64") &&
-	    !begins(line, "fcntl")) { /* fdopendir's; the storage does not see them */
+		   !begins(line, "close") && !begins(line, "getdents64") &&
+		   !begins(
+		       line, "fcntl")) { /* fdopendir's; the storage does not see them */
 		allowed = false;
 	}
 	if (strstr(line, "F_SETLK") || strstr(line, "F_OFD_"))
@@ -154,13 +156,15 @@ static bool run_strace(const char *out, const char *folder)
 	if (pid == 0) {
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(126);
-		setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* leak search needs ptrace */
+		setenv(
+		    "ASAN_OPTIONS", "detect_leaks=0", 1); /* leak search needs ptrace */
 		execlp("strace", "strace", "-f", "-qq", "-y", "-s", "0", "-e",
-		    "trace=%file,%desc", "-o", out, self, "--sequence", folder, (char *)NULL);
+		    "trace=%file,%desc", "-o", out, self, "--sequence", folder,
+		    (char *)NULL);
 		_exit(127);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-	    WEXITSTATUS(status) == 0;
+	       WEXITSTATUS(status) == 0;
 }
 
 /* The program starts with reads of its own; only what names the folder is judged. */
@@ -235,9 +239,9 @@ static int run_sequence(const char *folder)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_passes_everything),
-		cmocka_unit_test(test_against_strace),
+	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_passes_everything),
+	    cmocka_unit_test(test_against_strace),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--sequence") == 0)
