@@ -16,6 +16,7 @@ enum problem {
 	PROBLEM_SKIPPED,    /* a socket, by design not kept */
 	PROBLEM_ATTRIBUTE,  /* restored, but for an attribute */
 	PROBLEM_DAMAGED,    /* in the repository: a file's content or a hunk cannot be had */
+	PROBLEM_REFUSED,    /* not restored: the target would not take it */
 	PROBLEM_RETRY,      /* a storage operation failed and is tried again */
 	PROBLEM_NOTE,       /* worth telling, nothing is lost */
 };

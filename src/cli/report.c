@@ -193,6 +193,7 @@ const char *problem_name(enum problem what)
 		[PROBLEM_SKIPPED] = "skipped",
 		[PROBLEM_ATTRIBUTE] = "attribute not restored",
 		[PROBLEM_DAMAGED] = "damaged",
+		[PROBLEM_REFUSED] = "not restored",
 		[PROBLEM_RETRY] = "trying again",
 		[PROBLEM_NOTE] = "note",
 	};
@@ -206,6 +207,7 @@ static const char *problem_kind(enum problem what)
 	switch (what) {
 	case PROBLEM_CHANGED: return "changed";
 	case PROBLEM_ATTRIBUTE: return "attribute";
+	case PROBLEM_REFUSED: return "refused";
 	case PROBLEM_RETRY: return "retry";
 	default: return problem_name(what);
 	}
