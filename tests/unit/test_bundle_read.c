@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/pool.h"
 #include "bundle/read.h"
 #include "codec/digest.h"
 #include "tests/support/bytes.h"
@@ -363,6 +364,52 @@ static void frames_exchanged(void **state)
 	scene_release(&s);
 }
 
+struct open_job {
+	struct job job;
+	struct scene *s;
+	const struct bundle *b;
+	bool ok;
+};
+
+static void run_open(struct job *job)
+{
+	struct open_job *o = (struct open_job *)job;
+	struct bundle *own;
+	struct err e = ERR_EMPTY;
+
+	o->ok = bundle_open(o->s->r, FILE_DATA, &o->b->name, &own, &e) &&
+	        read_all(o->s, o->b, &e);
+	bundle_free(own);
+}
+
+static void many_threads(void **state)
+{
+	struct open_job jobs[24];
+	struct pool *pool = pool_new(4);
+	struct lane *lane = lane_new(pool);
+	struct scene s;
+	struct bundle *b;
+	struct err e = ERR_EMPTY;
+	struct id name;
+
+	(void)state;
+	scene_init(&s, true, FILE_DATA, 20000);
+	bundle_store(s.r, FILE_DATA, s.chunks, CHUNKS, 2, &name);
+	assert_true(bundle_open(s.r, FILE_DATA, &name, &b, &e));
+	for (size_t i = 0; i < 24; i++) {
+		jobs[i] = (struct open_job){{run_open, 0, NULL, NULL, NULL, false}, &s, b, false};
+		lane_put(lane, &jobs[i].job);
+	}
+	while (lane_take(lane))
+		;
+	for (size_t i = 0; i < 24; i++)
+		assert_true(jobs[i].ok);
+	lane_free(lane);
+	pool_free(pool);
+	bundle_free(b);
+	scene_release(&s);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -389,6 +436,7 @@ int main(void)
 		cmocka_unit_test(short_frame),
 		cmocka_unit_test(reader),
 		cmocka_unit_test(frames_exchanged),
+		cmocka_unit_test(many_threads),
 	};
 
 	return cmocka_run_group_tests_name("bundle_read", tests, set_up, tear_down);
