@@ -97,6 +97,15 @@ uint32_t inventory_count(const struct inventory *inv)
 	return (uint32_t)inv->n;
 }
 
+/* Valid until the next addition. */
+static struct stocked *stocked_of(
+    struct inventory *inv, enum file_type type, const struct id *name)
+{
+	uint32_t number = inventory_number(inv, type, name, 0);
+
+	return &inv->v[number];
+}
+
 static bool list_folder(
     struct inventory *inv, enum file_type type, const char *folder, struct err *e)
 {
@@ -107,7 +116,7 @@ static bool list_folder(
 
 	for (i = 0; ok && i < names.n; i++)
 		if (id_of_name(names.names[i], &id))
-			inv->v[inventory_number(inv, type, &id, 0)].listed = true;
+			stocked_of(inv, type, &id)->listed = true;
 	store_listing_release(&names);
 	return ok;
 }
@@ -125,22 +134,15 @@ bool inventory_list(struct inventory *inv, struct err *e)
 	return list_folder(inv, FILE_HUNKS, "hunks", e);
 }
 
-static struct stocked *by_name(struct inventory *inv, const struct id *name)
-{
-	uint64_t *at = map_get(&inv->by_name, name);
-
-	return at ? &inv->v[*at] : NULL;
-}
-
 /* A tombstone may name a bundle that no listing shows any more: remembered all the same. */
 void inventory_condemn(struct inventory *inv, const struct id *name)
 {
-	inv->v[inventory_number(inv, FILE_DATA, name, 0)].condemned = true;
+	stocked_of(inv, FILE_DATA, name)->condemned = true;
 }
 
 void inventory_damage(struct inventory *inv, const struct id *name)
 {
-	inv->v[inventory_number(inv, FILE_DATA, name, 0)].damaged = true;
+	stocked_of(inv, FILE_DATA, name)->damaged = true;
 }
 
 void inventory_trust(
@@ -149,7 +151,7 @@ void inventory_trust(
 	struct stocked *s;
 
 	inventory_number(inv, type, name, size);
-	s = by_name(inv, name);
+	s = stocked_of(inv, type, name);
 	s->sized = s->size == size;
 }
 

@@ -17,6 +17,7 @@
 
 struct frame_job {
 	struct job job;
+	struct frame_job *next_spare;
 	struct packer *packer;
 	uint64_t serial;
 	struct buf plain;
@@ -49,7 +50,7 @@ struct packer {
 	struct packer_options o;
 	struct lane *frames, *puts;
 	struct frame_job *open;  /* collecting chunks */
-	struct frame_job *spare; /* kept for its memory */
+	struct frame_job *spare; /* kept for their memory, linked by next_spare */
 	struct build *build;     /* collecting frames */
 	uint32_t number;         /* of the build, in the inventory */
 	struct placed *placed;   /* by frame serial */
@@ -87,6 +88,7 @@ static void frame_free(struct frame_job *f)
 
 void packer_free(struct packer *p)
 {
+	struct frame_job *f;
 	struct job *j;
 
 	if (!p)
@@ -98,7 +100,10 @@ void packer_free(struct packer *p)
 		free(j);
 	}
 	frame_free(p->open);
-	frame_free(p->spare);
+	while ((f = p->spare)) {
+		p->spare = f->next_spare;
+		frame_free(f);
+	}
 	build_free(p->build);
 	lane_free(p->frames);
 	lane_free(p->puts);
@@ -175,21 +180,16 @@ static void frame_run(struct job *j)
 	struct packer *p = f->packer;
 	const struct sealer *sealer = keyring_sealer(p->repo->keys, PURPOSE_FRAMES);
 	struct compressor *c = compressor_take(p->o.compressors);
-	struct buf packed = BUF_EMPTY;
 	uint8_t nonce[NONCE_SIZE], aad[FRAME_AAD_SIZE];
+	struct buf packed = BUF_EMPTY;
 
 	f->method = frame_compress(c, buf_span(&f->plain), &packed);
 	compressor_give(p->o.compressors, c);
-	if (sealer->off) {
-		f->stored = packed;
-		packed = (struct buf)BUF_EMPTY;
-	} else {
-		nonce_derive(nonce, p->o.seed, BUILD_LANE_FRAMES, f->serial);
-		frame_aad(p->repo, aad);
-		buf_reserve(&f->stored, seal_size(sealer, packed.n));
-		seal(sealer, nonce, span_of(aad, sizeof aad), buf_span(&packed), &f->stored);
-		buf_release(&packed);
-	}
+	nonce_derive(nonce, p->o.seed, BUILD_LANE_FRAMES, f->serial);
+	frame_aad(p->repo, aad);
+	buf_reserve(&f->stored, seal_size(sealer, packed.n));
+	seal(sealer, nonce, span_of(aad, sizeof aad), buf_span(&packed), &f->stored);
+	buf_release(&packed);
 	buf_trim(&f->stored);
 	digest_short(f->digest, buf_span(&f->stored));
 }
@@ -222,13 +222,10 @@ static bool take_frame(struct packer *p, struct frame_job *f, struct err *e)
 	for (i = 0; i < f->chunks; i++)
 		directory_add_chunk(&p->build->dir, &f->ids[i], f->lengths[i]);
 	build_add_frame(p->build, &f->stored, f->method, f->digest);
-	if (p->spare) {
-		frame_free(f);
-	} else {
-		buf_clear(&f->plain);
-		f->chunks = 0;
-		p->spare = f;
-	}
+	buf_clear(&f->plain);
+	f->chunks = 0;
+	f->next_spare = p->spare;
+	p->spare = f;
 	if (p->build->stored >= p->o.bundle_target)
 		return bundle_close(p, e);
 	return true;
@@ -237,7 +234,7 @@ static bool take_frame(struct packer *p, struct frame_job *f, struct err *e)
 /* More than a frame for each worker in work and in wait gains nothing and costs memory. */
 static bool frame_close(struct packer *p, struct err *e)
 {
-	size_t most = 2 * pool_threads(p->o.cpu) + 1;
+	size_t most = pool_threads(p->o.cpu) + 2;
 	struct frame_job *f = p->open;
 
 	if (!f)
@@ -253,6 +250,18 @@ static bool frame_close(struct packer *p, struct err *e)
 	return true;
 }
 
+static struct frame_job *frame_new(struct packer *p)
+{
+	struct frame_job *f = p->spare;
+
+	if (f)
+		p->spare = f->next_spare;
+	else
+		f = mem_zalloc(sizeof *f);
+	f->packer = p;
+	return f;
+}
+
 bool packer_add(struct packer *p, const struct id *id, struct span plain,
     uint64_t *ticket, struct err *e)
 {
@@ -264,9 +273,7 @@ bool packer_add(struct packer *p, const struct id *id, struct span plain,
 	if (p->open && p->open->plain.n + plain.n > p->o.frame_plain && !frame_close(p, e))
 		return false;
 	if (!p->open) {
-		p->open = p->spare ? p->spare : mem_zalloc(sizeof *p->open);
-		p->spare = NULL;
-		p->open->packer = p;
+		p->open = frame_new(p);
 		buf_reserve(&p->open->plain, plain.n > p->o.frame_plain ? plain.n : p->o.frame_plain);
 	}
 	f = p->open;

@@ -152,21 +152,20 @@ static void open_pack(struct run *r)
 
 static bool open_walk(struct run *r, struct err *e)
 {
-	struct walk_inode own[2];
 	struct walk_options o = {
 	    .filter = r->o->filter,
 	    .one_file_system = r->o->one_file_system,
 	    .cachedir = !r->o->no_cachedir,
-	    .own = own,
+	    .own = r->own_folders,
 	    .note = merge_note,
 	    .arg = r,
 	};
 	struct stat st;
 
 	if (r->o->repo_path && stat(r->o->repo_path, &st) == 0)
-		own[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
+		r->own_folders[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
 	if (cache_path(r->cache) && stat(cache_path(r->cache), &st) == 0)
-		own[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
+		r->own_folders[o.n_own++] = (struct walk_inode){st.st_dev, st.st_ino};
 	return walk_open(r->cpu, r->o->paths, r->o->n_paths, &o, &r->walk, e);
 }
 

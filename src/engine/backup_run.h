@@ -70,6 +70,7 @@ struct run {
 
 	/* the source */
 	struct walk *walk;
+	struct walk_inode own_folders[2]; /* the repository and its cache: not backed up */
 	struct owners *owners;
 	struct reader reader;
 	struct span *unreadable;    /* apaths below which the basis is carried forward */
@@ -84,6 +85,7 @@ struct run {
 	size_t queued;
 	struct lane *reads, *streams;
 	struct batch *batch;        /* being filled */
+	struct batch *spare;        /* kept for their memory, linked by next_spare */
 
 	struct band_totals totals;  /* up to the item that went into a hunk last */
 	uint64_t read_since_part;

@@ -10,7 +10,7 @@
 
 #define BATCH_BYTES   (1u << 20)
 #define BATCH_ITEMS   256
-#define READ_AHEAD    (8u << 20)
+#define READ_AHEAD    (4u << 20)
 #define QUEUE_ITEMS   32768
 #define WAITING_BYTES (8u << 20) /* of hunks that wait for the names of bundles */
 
@@ -20,6 +20,28 @@ static void batch_close(struct run *r)
 		return;
 	lane_put(r->reads, &r->batch->job);
 	r->batch = NULL;
+}
+
+/* A large batch's memory is not kept: most are of BATCH_BYTES. */
+static void batch_give(struct run *r, struct batch *b)
+{
+	if (b->data.cap > 2 * BATCH_BYTES) {
+		batch_free(b);
+		return;
+	}
+	batch_clear(b);
+	b->next_spare = r->spare;
+	r->spare = b;
+}
+
+static struct batch *batch_take(struct run *r)
+{
+	struct batch *b = r->spare;
+
+	if (!b)
+		return batch_new(&r->reader);
+	r->spare = b->next_spare;
+	return b;
 }
 
 void store_item(struct run *r, struct item *it)
@@ -33,7 +55,7 @@ void store_item(struct run *r, struct item *it)
 		batch_close(r);
 	} else if (it->state == ITEM_READING) {
 		if (!r->batch)
-			r->batch = batch_new(&r->reader);
+			r->batch = batch_take(r);
 		batch_add(r->batch, it);
 		if (r->batch->job.weight >= BATCH_BYTES || r->batch->n >= BATCH_ITEMS)
 			batch_close(r);
@@ -118,7 +140,7 @@ static bool take_batch(struct run *r, struct batch *b, struct err *e)
 			ok = store_pieces(r, b->items[i], 0, &b->data, e);
 		item_done(r, b->items[i]);
 	}
-	batch_free(b);
+	batch_give(r, b);
 	return ok;
 }
 
@@ -380,16 +402,19 @@ bool store_drain(struct run *r, struct err *e)
 
 void store_abandon(struct run *r)
 {
+	struct batch *b;
 	struct item *it;
 	struct job *j;
 	size_t i;
 
-	if (r->reads) {
-		while ((j = lane_take(r->reads)))
-			batch_free((struct batch *)j);
-	}
+	while ((j = lane_take(r->reads)))
+		batch_free((struct batch *)j);
 	batch_free(r->batch);
 	r->batch = NULL;
+	while ((b = r->spare)) {
+		r->spare = b->next_spare;
+		batch_free(b);
+	}
 	while ((it = r->head)) {
 		r->head = it->next;
 		item_free(it);

@@ -30,6 +30,13 @@ void batch_free(struct batch *b)
 	free(b);
 }
 
+void batch_clear(struct batch *b)
+{
+	b->n = 0;
+	b->job.weight = 0;
+	buf_clear(&b->data);
+}
+
 static void give_up(struct item *it, const struct err *why)
 {
 	it->outcome = why->kind == ERR_MISSING ? ITEM_VANISHED : ITEM_UNREADABLE;

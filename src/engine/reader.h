@@ -27,9 +27,11 @@ struct batch {
 	struct item **items;
 	size_t n, cap;
 	struct buf data; /* the bytes of all pieces */
+	struct batch *next_spare;
 };
 
 struct batch *batch_new(const struct reader *r);
+void batch_clear(struct batch *b); /* for reuse with its memory */
 void batch_add(struct batch *b, struct item *it);
 void batch_free(struct batch *b); /* not the items; NULL is harmless */
 
