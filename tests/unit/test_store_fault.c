@@ -1,5 +1,4 @@
-/* Simulated faults: each mode does what its name says, and the same plan does it again.
- */
+/* Simulated faults: each mode does what its name says, and does it again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
