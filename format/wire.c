@@ -168,12 +168,13 @@ struct span cursor_bytes(struct cursor *c, size_t n, const char *what)
 struct span cursor_text(struct cursor *c, size_t max, const char *what)
 {
 	size_t left = cursor_left(c), n;
-	const uint8_t *p, *end;
+	const uint8_t *p, *end = NULL;
 
 	if (c->bad)
 		return SPAN_EMPTY;
-	p = c->s.p + c->at;
-	end = left > 0 ? memchr(p, '\0', left < max + 1 ? left : max + 1) : NULL;
+	p = left > 0 ? c->s.p + c->at : NULL;
+	if (p)
+		end = memchr(p, '\0', left < max + 1 ? left : max + 1);
 	if (!end) {
 		cursor_fail(c, left > max ? FAULT_LIMIT : FAULT_TRUNCATED, what);
 		return SPAN_EMPTY;
