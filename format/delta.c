@@ -237,7 +237,7 @@ enum step delta_next_superseded(struct delta_iter *it, struct id *name, struct f
 {
 	assert((it->bundles == 0 && it->moves == 0) || it->c.bad);
 	if (it->gone == 0)
-		return cursor_end(&it->c, f, "delta: more bytes") ? STEP_END : STEP_FAILED;
+		return cursor_end(&it->c, f, "delta: left over") ? STEP_END : STEP_FAILED;
 	read_name(it, name);
 	if (failed(&it->c, f))
 		return STEP_FAILED;
