@@ -1,4 +1,5 @@
-/* Chunks one after another, with what was opened last at hand. Few enough to look through. */
+/* Chunks one after another, with what was opened last at hand. Few enough to look
+ * through. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -57,7 +58,8 @@ bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
 	struct kept_bundle *oldest = cr->bundles, *k;
 
 	for (k = cr->bundles; k < cr->bundles + cr->n_bundles; k++) {
-		if (k->bundle && k->bundle->type == type && id_equal(&k->bundle->name, name)) {
+		if (k->bundle && k->bundle->type == type &&
+		    id_equal(&k->bundle->name, name)) {
 			k->used = ++cr->clock;
 			*out = k->bundle;
 			return true;
@@ -91,7 +93,8 @@ static bool read_frame(struct chunk_reader *cr, const struct bundle *b, uint32_t
 	oldest->used = 0;
 	buf_clear(&cr->stored);
 	if (!frame_get(cr->r, b, frame, &cr->stored, e) ||
-	    !frame_open(cr->r, &b->dir.frames[frame], buf_span(&cr->stored), &oldest->plain, e))
+	    !frame_open(
+		cr->r, &b->dir.frames[frame], buf_span(&cr->stored), &oldest->plain, e))
 		return false;
 	oldest->bundle = b->name;
 	oldest->frame = frame;

@@ -1,9 +1,9 @@
 /*
  * Reading bundles. One read of a file's end brings trailer and, nearly always, directory.
- * The header stands at the other end; all in it but the salt is known to the reader, and the
- * trailer repeats the salt, so the header is put together anew and its digest checked. What
- * the file's first bytes really are matters to nobody who opens it from the end; only where
- * something is wrong they are read, to tell a newer version from damage.
+ * The header stands at the other end; all in it but the salt is known to the reader, and
+ * the trailer repeats the salt, so the header is put together anew and its digest
+ * checked. What the file's first bytes really are matters to nobody who opens it from the
+ * end; only where something is wrong they are read, to tell a newer version from damage.
  */
 #include "bundle/read.h"
 
@@ -49,7 +49,8 @@ out:
 	return false;
 }
 
-/* The header that the trailer goes with; false where the digest says that it is another. */
+/* The header that the trailer goes with; false where the digest says that it is another.
+ */
 static bool rebuild_head(struct repo *r, const struct bundle *b,
     const struct bundle_trailer *t, uint8_t head[FILE_HEAD_SIZE])
 {
@@ -61,7 +62,8 @@ static bool rebuild_head(struct repo *r, const struct bundle *b,
 	memcpy(h.salt, t->salt, SALT_SIZE);
 	file_head_encode(&h, head);
 	parts[0] = span_of(head, FILE_HEAD_SIZE);
-	parts[1] = span_of(b->tail.p + b->tail.n - BUNDLE_TRAIL_SIZE, BUNDLE_TRAIL_DIGESTED);
+	parts[1] =
+	    span_of(b->tail.p + b->tail.n - BUNDLE_TRAIL_SIZE, BUNDLE_TRAIL_DIGESTED);
 	digest_name(&digest, parts, 2);
 	return id_equal(&digest, &t->digest);
 }
@@ -91,15 +93,17 @@ static bool get_directory(struct repo *r, const char *folder, const char *name,
 		    b->tail.p + (t->directory_at - b->tail_at), t->directory_stored);
 		return true;
 	}
-	if (!repo_get(r, folder, name, t->directory_at, t->directory_stored, room, NULL, e))
+	if (!repo_get(
+		r, folder, name, t->directory_at, t->directory_stored, room, NULL, e))
 		return false;
 	*out = buf_span(room);
 	return out->n == t->directory_stored ||
-	    err_set(e, ERR_CORRUPT, "ends before its directory does");
+	       err_set(e, ERR_CORRUPT, "ends before its directory does");
 }
 
-static bool open_directory(struct repo *r, struct bundle *b, const struct bundle_trailer *t,
-    const uint8_t head[FILE_HEAD_SIZE], struct span stored, struct err *e)
+static bool open_directory(struct repo *r, struct bundle *b,
+    const struct bundle_trailer *t, const uint8_t head[FILE_HEAD_SIZE],
+    struct span stored, struct err *e)
 {
 	uint8_t digest[DIGEST_SHORT];
 	struct buf plain = BUF_EMPTY;
@@ -110,9 +114,10 @@ static bool open_directory(struct repo *r, struct bundle *b, const struct bundle
 
 	digest_short(digest, stored);
 	if (memcmp(digest, t->directory_digest, DIGEST_SHORT) != 0)
-		return err_set(e, ERR_CORRUPT, "the directory is damaged: its digest is wrong");
-	if (!unseal(keyring_sealer(r->keys, PURPOSE_TABLES), span_of(head, FILE_HEAD_SIZE),
-		stored, &plain, e)) {
+		return err_set(
+		    e, ERR_CORRUPT, "the directory is damaged: its digest is wrong");
+	if (!unseal(keyring_sealer(r->keys, PURPOSE_TABLES),
+		span_of(head, FILE_HEAD_SIZE), stored, &plain, e)) {
 		err_wrap(e, "directory");
 		goto out;
 	}
@@ -125,14 +130,14 @@ static bool open_directory(struct repo *r, struct bundle *b, const struct bundle
 		end = last->at + last->stored;
 	}
 	ok = end == t->directory_at ||
-	    err_set(e, ERR_CORRUPT, "the frames do not end where the directory begins");
+	     err_set(e, ERR_CORRUPT, "the frames do not end where the directory begins");
 out:
 	buf_release(&plain);
 	return ok;
 }
 
-static bool open_bundle(struct repo *r, const char *folder, const char *name,
-    struct bundle *b, struct err *e)
+static bool open_bundle(
+    struct repo *r, const char *folder, const char *name, struct bundle *b, struct err *e)
 {
 	uint8_t head[FILE_HEAD_SIZE];
 	struct bundle_trailer t;
@@ -151,7 +156,7 @@ static bool open_bundle(struct repo *r, const char *folder, const char *name,
 		return err_set(e, ERR_CORRUPT, "the header is damaged");
 	memcpy(b->run, t.run, sizeof b->run);
 	ok = get_directory(r, folder, name, b, &t, &room, &stored, e) &&
-	    open_directory(r, b, &t, head, stored, e);
+	     open_directory(r, b, &t, head, stored, e);
 	buf_release(&room);
 	return ok;
 }
@@ -195,7 +200,8 @@ bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct bu
 	if (stored->n - before == rec->stored)
 		return true;
 	stored->n = before;
-	return err_set(e, ERR_CORRUPT, "%s/%s: ends before frame %u does", folder, text, frame);
+	return err_set(
+	    e, ERR_CORRUPT, "%s/%s: ends before frame %u does", folder, text, frame);
 }
 
 bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
@@ -243,14 +249,16 @@ bool chunk_in_frame(struct repo *r, const struct bundle *b, uint32_t slot,
 	uint32_t at;
 
 	if (slot >= b->dir.n_chunks || !id_equal(&b->dir.ids[slot], want))
-		return err_set(e, ERR_CORRUPT, "slot %u holds another chunk, or none", slot);
+		return err_set(
+		    e, ERR_CORRUPT, "slot %u holds another chunk, or none", slot);
 	at = directory_chunk_at(&b->dir, slot);
 	if (plain.n < at || plain.n - at < b->dir.lengths[slot])
 		return err_set(e, ERR_CORRUPT, "slot %u does not fit its frame", slot);
 	chunk = span_of(plain.p + at, b->dir.lengths[slot]);
 	chunk_id(r, b->type, chunk, &id);
 	if (!id_equal(&id, want))
-		return err_set(e, ERR_CORRUPT, "slot %u: the content does not have its id", slot);
+		return err_set(
+		    e, ERR_CORRUPT, "slot %u: the content does not have its id", slot);
 	*out = chunk;
 	return true;
 }

@@ -14,14 +14,16 @@ struct bundle {
 	uint64_t size;
 	char run[BAND_MAX_LEN + 1];
 	struct directory dir;
-	struct buf tail; /* the end of the file as read: frames in it cost no more reads */
+	struct buf
+	    tail; /* the end of the file as read: frames in it cost no more reads */
 	uint64_t tail_at;
 };
 
 /*
- * Read the trailer and the directory: one read, a second where the directory is longer than
- * the 64 KiB that are guessed. Checks sizes, digests and the repository's id, and unseals.
- * ERR_MISSING, ERR_CORRUPT, ERR_NEWER, ERR_IO. Any thread. Freed with bundle_free.
+ * Read the trailer and the directory: one read, a second where the directory is longer
+ * than the 64 KiB that are guessed. Checks sizes, digests and the repository's id, and
+ * unseals. ERR_MISSING, ERR_CORRUPT, ERR_NEWER, ERR_IO. Any thread. Freed with
+ * bundle_free.
  */
 bool bundle_open(struct repo *r, enum file_type type, const struct id *name,
     struct bundle **out, struct err *e);
@@ -32,8 +34,8 @@ bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct bu
     struct err *e);
 
 /*
- * Undo a frame: check its digest, unseal, expand into *plain (replaced). Any thread, no I/O.
- * ERR_CORRUPT, ERR_NEWER.
+ * Undo a frame: check its digest, unseal, expand into *plain (replaced). Any thread, no
+ * I/O. ERR_CORRUPT, ERR_NEWER.
  */
 bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
     struct buf *plain, struct err *e);
@@ -42,8 +44,8 @@ bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
 void chunk_id(struct repo *r, enum file_type type, struct span plain, struct id *out);
 
 /*
- * The chunk in a slot, cut out of its frame's plain bytes and verified: ERR_CORRUPT unless
- * the directory and the bytes both say `want`. Any thread.
+ * The chunk in a slot, cut out of its frame's plain bytes and verified: ERR_CORRUPT
+ * unless the directory and the bytes both say `want`. Any thread.
  */
 bool chunk_in_frame(struct repo *r, const struct bundle *b, uint32_t slot,
     struct span plain, const struct id *want, struct span *out, struct err *e);
@@ -61,7 +63,8 @@ void chunk_reader_free(struct chunk_reader *cr);
 bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
     const struct id *name, struct bundle **out, struct err *e);
 
-/* The span is valid until the next call. ERR_CORRUPT where the slot holds something else. */
+/* The span is valid until the next call. ERR_CORRUPT where the slot holds something else.
+ */
 bool chunk_read(struct chunk_reader *cr, enum file_type type, const struct id *bundle,
     uint32_t slot, const struct id *want, struct span *out, struct err *e);
 

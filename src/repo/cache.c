@@ -1,9 +1,9 @@
 /*
  * The local cache: its folder, its lock, its small files.
  *
- * A file is BLAKE2b-128 ‖ sealed bytes; the digest covers the name too, as the seal does, so
- * that neither a torn file nor a renamed one passes, in an unencrypted repository either.
- * Nothing is synced: what a crash spoils is found out and counts as absent.
+ * A file is BLAKE2b-128 ‖ sealed bytes; the digest covers the name too, as the seal does,
+ * so that neither a torn file nor a renamed one passes, in an unencrypted repository
+ * either. Nothing is synced: what a crash spoils is found out and counts as absent.
  */
 #include "repo/cache_internal.h"
 
@@ -113,7 +113,8 @@ int cache_begin(struct cache *c, const char *name)
 	if (!cache_owned(c))
 		return -1;
 	temporary_name(name, temporary);
-	return sys_openat(c->dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	return sys_openat(
+	    c->dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 }
 
 void cache_end(struct cache *c, const char *name, int fd, bool whole)
@@ -182,7 +183,8 @@ static bool read_file(struct cache *c, const char *name, struct buf *out)
 	if (fd < 0)
 		return false;
 	ok = size > DIGEST_SHORT && size <= CACHE_FILE_MAX &&
-	    sys_pread(fd, buf_extend(out, (size_t)size), (size_t)size, 0) == (ssize_t)size;
+	     sys_pread(fd, buf_extend(out, (size_t)size), (size_t)size, 0) ==
+		 (ssize_t)size;
 	sys_close(fd);
 	return ok;
 }
@@ -201,7 +203,8 @@ bool cache_get(struct cache *c, const char *name, struct buf *plain)
 		goto out;
 	sealed = span_of(file.p + DIGEST_SHORT, file.n - DIGEST_SHORT);
 	cache_digest(aad, sealed, digest);
-	ok = memcmp(digest, file.p, DIGEST_SHORT) == 0 && unseal(s, aad, sealed, plain, NULL);
+	ok = memcmp(digest, file.p, DIGEST_SHORT) == 0 &&
+	     unseal(s, aad, sealed, plain, NULL);
 out:
 	buf_release(&file);
 	return ok;

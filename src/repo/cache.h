@@ -1,8 +1,8 @@
 /*
  * The local cache of one repository: a folder named by the repository's id below
  * BALE_CACHE_DIR or XDG's cache folder, mode 0700. Disposable and never truth: what is
- * unreadable or wrong in it counts as absent. Sealed with the cache key; files are replaced
- * by rename. One thread.
+ * unreadable or wrong in it counts as absent. Sealed with the cache key; files are
+ * replaced by rename. One thread.
  */
 #ifndef BALE_REPO_CACHE_H
 #define BALE_REPO_CACHE_H
@@ -13,9 +13,9 @@ struct cache;
 
 /*
  * `dir` holds the caches of all repositories, and is made where absent. NULL, or one that
- * cannot be had: a cache that keeps nothing. The lock of this repository's folder is taken
- * if it is free; a process without it only reads, and its writing does nothing. Main thread:
- * it draws a seed for nonces from env, whether or not anything is kept.
+ * cannot be had: a cache that keeps nothing. The lock of this repository's folder is
+ * taken if it is free; a process without it only reads, and its writing does nothing.
+ * Main thread: it draws a seed for nonces from env, whether or not anything is kept.
  */
 struct cache *cache_open(struct repo *r, const char *dir);
 void cache_close(struct cache *c); /* NULL is harmless */
@@ -35,9 +35,9 @@ void cache_put(struct cache *c, const char *name, struct span plain);
 void cache_drop(struct cache *c, const char *name);
 
 /*
- * A pack: chunks by id in one file (the hunks of a set's newest band), written from start to
- * end beside the old one and put in its place when it is finished. A pack that is cut off
- * counts as far as it is whole.
+ * A pack: chunks by id in one file (the hunks of a set's newest band), written from start
+ * to end beside the old one and put in its place when it is finished. A pack that is cut
+ * off counts as far as it is whole.
  */
 struct cache_pack;
 
@@ -49,8 +49,8 @@ void cache_pack_close(struct cache_pack *p); /* NULL is harmless */
 struct cache_pack_writer;
 
 /*
- * `old` (may be NULL) lends the stored bytes of chunks that it has, and stays open until the
- * writer is gone. NULL where nothing can be written, which the functions below bear.
+ * `old` (may be NULL) lends the stored bytes of chunks that it has, and stays open until
+ * the writer is gone. NULL where nothing can be written, which the functions below bear.
  */
 struct cache_pack_writer *cache_pack_create(
     struct cache *c, const char *name, struct cache_pack *old);

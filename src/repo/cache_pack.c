@@ -17,7 +17,7 @@
 #include "repo/cache_internal.h"
 
 #define BOUND_SIZE (ID_SIZE + 12u)
-#define HEAD_SIZE  (BOUND_SIZE + DIGEST_SHORT)
+#define HEAD_SIZE (BOUND_SIZE + DIGEST_SHORT)
 #define FLUSH_SIZE (256u << 10)
 
 static const char magic[8] = "balepak1";
@@ -48,7 +48,7 @@ static void scan(struct cache_pack *p, uint64_t size)
 	uint64_t at = sizeof magic;
 
 	while (at + HEAD_SIZE <= size &&
-	    sys_pread(p->fd, head, HEAD_SIZE, at) == (ssize_t)HEAD_SIZE) {
+	       sys_pread(p->fd, head, HEAD_SIZE, at) == (ssize_t)HEAD_SIZE) {
 		uint32_t stored = get_u32(head + ID_SIZE + 4);
 
 		if (stored > FRAME_STORED_MAX || stored > size - at - HEAD_SIZE)
@@ -168,7 +168,8 @@ static void flush(struct cache_pack_writer *w)
 	buf_clear(&w->out);
 }
 
-static void add_record(struct cache_pack_writer *w, const struct id *id, struct span plain)
+static void add_record(
+    struct cache_pack_writer *w, const struct id *id, struct span plain)
 {
 	struct repo *r = w->c->r;
 	size_t at = w->out.n;

@@ -1,4 +1,5 @@
-/* Deltas as files: a header in the open, which is also the associated data, and one seal. */
+/* Deltas as files: a header in the open, which is also the associated data, and one seal.
+ */
 #include "repo/repo.h"
 
 #include <assert.h>
@@ -71,10 +72,12 @@ static bool check_delta(struct repo *r, const struct id *name, struct span file,
 	if (!file_head_decode(file, &h, &f))
 		return err_fault(e, &f);
 	if (h.type != FILE_DELTA || h.total != size)
-		return err_set(e, ERR_CORRUPT, "not the header of a delta of %zu bytes", file.n);
+		return err_set(
+		    e, ERR_CORRUPT, "not the header of a delta of %zu bytes", file.n);
 	if (memcmp(h.repo, r->params.id, REPO_ID_SIZE) != 0)
 		return err_set(e, ERR_CORRUPT, "belongs to another repository");
-	return unseal(keyring_sealer(r->keys, PURPOSE_TABLES), span_of(file.p, FILE_HEAD_SIZE),
+	return unseal(keyring_sealer(r->keys, PURPOSE_TABLES),
+	    span_of(file.p, FILE_HEAD_SIZE),
 	    span_of(file.p + FILE_HEAD_SIZE, file.n - FILE_HEAD_SIZE), plain, e);
 }
 

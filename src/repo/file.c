@@ -1,31 +1,31 @@
 /*
  * Files onto the storage and back. A put that failed is repeated under a new name, never
- * under the old one: a phantom of it may stand there, listed at full size, for half an hour.
- * So whoever puts brings a function that composes the file anew, and the name with it.
+ * under the old one: a phantom of it may stand there, listed at full size, for half an
+ * hour. So whoever puts brings a function that composes the file anew, and the name with
+ * it.
  *
  * Nothing is random in the pauses but the name of the file that failed, which is: uploads
- * that failed together do not come back together, and a test with a fixed env runs the same
- * way twice.
+ * that failed together do not come back together, and a test with a fixed env runs the
+ * same way twice.
  */
 #include "repo/repo.h"
 
-#include <assert.h>
 #include <inttypes.h>
 
-#include "codec/digest.h"
-
-#define SECOND     INT64_C(1000000000)
-#define SLICE      (SECOND / 5) /* how long a signal may go unnoticed */
-#define PAUSE_MAX  60
-#define GET_TRIES  3
+#define SECOND INT64_C(1000000000)
+#define SLICE (SECOND / 5) /* how long a signal may go unnoticed */
+#define PAUSE_MAX 60
+#define GET_TRIES 3
 
 bool err_fault(struct err *e, const struct fault *f)
 {
 	if (f->kind == FAULT_NEWER)
 		return err_set(e, ERR_NEWER,
-		    "written by a newer bale: this one reads version %d of the format (%s)",
+		    "written by a newer bale: this one reads version %d of the format "
+		    "(%s)",
 		    FORMAT_VERSION, f->what);
-	return err_set(e, ERR_CORRUPT, "%s at byte %zu: %s", fault_word(f->kind), f->at, f->what);
+	return err_set(
+	    e, ERR_CORRUPT, "%s at byte %zu: %s", fault_word(f->kind), f->at, f->what);
 }
 
 /* 1, 2, 4 … 60 s, and up to a quarter more. */
@@ -64,8 +64,8 @@ static void tell(struct repo *r, const char *folder, const char *name,
 		r->on_retry(r->retry_arg, folder, name, why, attempt);
 }
 
-static bool give_up(struct err *e, const char *doing, const char *folder, const char *name,
-    unsigned attempts, int64_t ns)
+static bool give_up(struct err *e, const char *doing, const char *folder,
+    const char *name, unsigned attempts, int64_t ns)
 {
 	return err_wrap(e, "%s%s%s: %s (%u attempt%s in %" PRId64 " s)", folder,
 	    *folder ? "/" : "", name, doing, attempts, attempts == 1 ? "" : "s",
@@ -87,7 +87,8 @@ bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e
 			return true;
 		pause = pause_after(attempt, name);
 		spent = r->env->ticks(r->env) - start;
-		if ((why.kind != ERR_IO && why.kind != ERR_EXISTS) || spent + pause > r->patience) {
+		if ((why.kind != ERR_IO && why.kind != ERR_EXISTS) ||
+		    spent + pause > r->patience) {
 			if (e)
 				*e = why;
 			return give_up(e, "not stored", folder, name, attempt + 1, spent);
@@ -124,9 +125,10 @@ static bool read_again(struct repo *r, read_fn *fn, const struct read *op, struc
 		if (why.kind != ERR_IO || attempt + 1 == GET_TRIES) {
 			if (e)
 				*e = why;
-			return why.kind != ERR_IO ? false :
-			    give_up(e, "not read", op->folder, op->name, attempt + 1,
-				r->env->ticks(r->env) - start);
+			if (why.kind == ERR_IO)
+				give_up(e, "not read", op->folder, op->name, attempt + 1,
+				    r->env->ticks(r->env) - start);
+			return false;
 		}
 		tell(r, op->folder, op->name, &why, attempt);
 		if (!pause_for(r, pause_after(attempt, op->name), e))
@@ -178,8 +180,8 @@ bool repo_list(
 	return read_again(r, list_once, &op, e);
 }
 
-bool repo_stat(struct repo *r, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+bool repo_stat(
+    struct repo *r, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	struct read op = {folder, name, 0, 0, NULL, NULL, size};
 

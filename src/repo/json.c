@@ -1,6 +1,6 @@
 /*
- * JSON files: sealing and digest around the envelope of format/json.h. The secret is bound
- * to all that stands before it, so to name, type, repository and the open members.
+ * JSON files: sealing and digest around the envelope of format/json.h. The secret is
+ * bound to all that stands before it, so to name, type, repository and the open members.
  */
 #include "repo/repo_internal.h"
 
@@ -28,7 +28,8 @@ static void add_sealed(struct repo *r, struct span secret, struct buf *file)
 	uint8_t nonce[NONCE_SIZE];
 
 	r->env->random(r->env, nonce, sizeof nonce);
-	seal(keyring_sealer(r->keys, PURPOSE_JSON), nonce, buf_span(file), secret, &sealed);
+	seal(keyring_sealer(r->keys, PURPOSE_JSON), nonce, buf_span(file), secret,
+	    &sealed);
 	json_file_secret(file, JSON_SEALED, buf_span(&sealed));
 	buf_release(&sealed);
 }
@@ -36,7 +37,8 @@ static void add_sealed(struct repo *r, struct span secret, struct buf *file)
 void json_compose(struct repo *r, const char *type, const char *name,
     const struct json_body *body, struct buf *out)
 {
-	struct span open = buf_span(&body->open), secret = buf_span(&body->secret), digested;
+	struct span open = buf_span(&body->open), secret = buf_span(&body->secret),
+		    digested;
 	enum json_secret mode = r->params.encrypted ? JSON_SEALED : JSON_PRIVATE;
 	size_t size = secret.n;
 	struct id digest;
@@ -79,14 +81,16 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
     repo_name_fn *make_name, const void *arg, const struct json_body *body,
     char name[NAME_MAX_LEN + 1], uint64_t *size, struct err *e)
 {
-	struct json_put p = {r, folder, type, make_name, arg, body, BUF_EMPTY, SPAN_EMPTY, name};
+	struct json_put p = {
+	    r, folder, type, make_name, arg, body, BUF_EMPTY, SPAN_EMPTY, name};
 	size_t n = body->secret.n + SEAL_EXTRA;
 	bool ok;
 
 	assert(strlen(folder) < 16);
 	if (ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
 		return err_set(e, ERR_REFUSED,
-		    "a file of type %s would be longer than %u MiB, which nobody reads back",
+		    "a file of type %s would be longer than %u MiB, which nobody reads "
+		    "back",
 		    type, JSON_MAX >> 20);
 	ok = repo_put(r, compose_json, &p, e);
 	if (ok && size)
@@ -102,7 +106,7 @@ bool json_check_digest(struct span bytes, const struct json_file *jf, struct err
 
 	digest_name(&digest, &digested, 1);
 	return id_equal(&digest, &jf->digest) ||
-	    err_set(e, ERR_CORRUPT, "damaged: its digest is wrong");
+	       err_set(e, ERR_CORRUPT, "damaged: its digest is wrong");
 }
 
 static bool check_envelope(struct repo *r, const char *name, const char *type,
@@ -113,18 +117,20 @@ static bool check_envelope(struct repo *r, const char *name, const char *type,
 	if (memcmp(jf->repo, r->params.id, REPO_ID_SIZE) != 0)
 		return err_set(e, ERR_CORRUPT, "belongs to another repository");
 	if (strcmp(jf->name, name) != 0)
-		return err_set(e, ERR_CORRUPT, "was written under another name: %s", jf->name);
+		return err_set(
+		    e, ERR_CORRUPT, "was written under another name: %s", jf->name);
 	if (strcmp(jf->type, type) != 0)
 		return err_set(e, ERR_CORRUPT, "is of type %s, not %s", jf->type, type);
 	/* Else whoever can write to the storage could speak without the key. */
 	if (jf->mode == (r->params.encrypted ? JSON_PRIVATE : JSON_SEALED))
-		return err_set(e, ERR_CORRUPT, "its secret part is %ssealed, unlike the repository",
+		return err_set(e, ERR_CORRUPT,
+		    "its secret part is %ssealed, unlike the repository",
 		    r->params.encrypted ? "not " : "");
 	return true;
 }
 
-bool repo_check_json(struct repo *r, const char *name, const char *type, struct span bytes,
-    struct json_file *jf, struct buf *secret, struct err *e)
+bool repo_check_json(struct repo *r, const char *name, const char *type,
+    struct span bytes, struct json_file *jf, struct buf *secret, struct err *e)
 {
 	struct fault f;
 
@@ -137,11 +143,12 @@ bool repo_check_json(struct repo *r, const char *name, const char *type, struct 
 		buf_add_span(secret, buf_span(&jf->secret));
 	} else if (jf->mode == JSON_SEALED) {
 		if (!r->keys) {
-			err_set(e, ERR_CORRUPT, "is sealed, and what opens the seal may not be");
+			err_set(e, ERR_CORRUPT,
+			    "is sealed, and what opens the seal may not be");
 			goto fail;
 		}
-		if (!unseal(keyring_sealer(r->keys, PURPOSE_JSON), span_of(bytes.p, jf->aad),
-			buf_span(&jf->secret), secret, e))
+		if (!unseal(keyring_sealer(r->keys, PURPOSE_JSON),
+			span_of(bytes.p, jf->aad), buf_span(&jf->secret), secret, e))
 			goto fail;
 	}
 	return true;
@@ -159,9 +166,10 @@ bool repo_get_json(struct repo *r, const char *folder, const char *name, const c
 
 	if (!repo_get(r, folder, name, 0, JSON_MAX, &file, &size, e))
 		return false;
-	ok = size <= JSON_MAX ?
-	    repo_check_json(r, name, type, buf_span(&file), jf, secret, e) :
-	    err_set(e, ERR_CORRUPT, "longer than any JSON file of bale");
+	if (size > JSON_MAX)
+		ok = err_set(e, ERR_CORRUPT, "longer than any JSON file of bale");
+	else
+		ok = repo_check_json(r, name, type, buf_span(&file), jf, secret, e);
 	buf_release(&file);
 	return ok || err_wrap(e, "%s%s%s", folder, *folder ? "/" : "", name);
 }

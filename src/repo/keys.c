@@ -61,7 +61,8 @@ static bool secret_bytes(const struct secret *secret, uint8_t room[KEY_SIZE],
 {
 	*bytes = secret->bytes;
 	if (secret->kind == SECRET_NONE)
-		return err_set(e, ERR_AUTH, "the repository is encrypted and no secret was given");
+		return err_set(
+		    e, ERR_AUTH, "the repository is encrypted and no secret was given");
 	if (secret->kind == SECRET_PASSPHRASE)
 		return true;
 	*bytes = span_of(room, KEY_SIZE);
@@ -84,13 +85,15 @@ bool repo_key_add(struct repo *r, const struct secret *secret, const char *label
 	bool ok = false;
 
 	if (!r->params.encrypted)
-		return err_set(e, ERR_USAGE, "the repository is not encrypted: it has no keys");
+		return err_set(
+		    e, ERR_USAGE, "the repository is not encrypted: it has no keys");
 	if (strlen(label) >= sizeof slot.label)
 		return err_set(e, ERR_USAGE, "a key's label has at most %zu bytes",
 		    sizeof slot.label - 1);
 	if (secret->kind == SECRET_NONE ||
 	    (secret->kind == SECRET_PASSPHRASE && secret->bytes.n == 0))
-		return err_set(e, ERR_USAGE, "no passphrase, or an empty one, protects nothing");
+		return err_set(
+		    e, ERR_USAGE, "no passphrase, or an empty one, protects nothing");
 	strcpy(slot.label, label);
 	if (secret->kind == SECRET_PASSPHRASE) {
 		slot.kind = KEY_PASSPHRASE;
@@ -101,7 +104,8 @@ bool repo_key_add(struct repo *r, const struct secret *secret, const char *label
 	    !key_wrap(&slot, r->params.id, bytes, r->key, r->env, e))
 		goto out;
 	key_slot_encode(&slot, &body);
-	ok = repo_put_json(r, KEY_FOLDER, KEY_TYPE, name_slot, NULL, &body, name, NULL, e);
+	ok =
+	    repo_put_json(r, KEY_FOLDER, KEY_TYPE, name_slot, NULL, &body, name, NULL, e);
 out:
 	secret_wipe(room, sizeof room);
 	json_body_release(&body);
@@ -122,22 +126,25 @@ static bool open_failed(const struct search *s, enum secret_kind kind, struct er
 	char more[160] = "";
 
 	if (s->other > 0)
-		snprintf(more, sizeof more, "; %u more would open with a %s", s->other, other);
+		snprintf(
+		    more, sizeof more, "; %u more would open with a %s", s->other, other);
 	if (s->tried == 0 && broken && e) {
 		*e = s->broken;
 		return err_wrap(e, "no usable key");
 	}
 	if (s->tried == 0 && s->other == 0)
 		return err_set(e, ERR_CORRUPT,
-		    "the repository is encrypted, but its folder " KEY_FOLDER " holds no key");
+		    "the repository is encrypted, but its folder " KEY_FOLDER
+		    " holds no key");
 	if (s->tried == 0)
-		return err_set(e, ERR_AUTH, "no key of this repository opens with a %s%s", what,
-		    more);
+		return err_set(e, ERR_AUTH, "no key of this repository opens with a %s%s",
+		    what, more);
 	return err_set(e, ERR_AUTH,
-	    "wrong %s: it opens none of %u key%s (check spelling, keyboard layout, and that this "
+	    "wrong %s: it opens none of %u key%s (check spelling, keyboard layout, and "
+	    "that this "
 	    "is the right repository%s)%s%.300s",
-	    what, s->tried, s->tried == 1 ? "" : "s", more, broken ? "; not usable: " : "",
-	    broken ? s->broken.text : "");
+	    what, s->tried, s->tried == 1 ? "" : "s", more,
+	    broken ? "; not usable: " : "", broken ? s->broken.text : "");
 }
 
 /* Whether the slot opened; what stood in the way is noted otherwise. */
@@ -175,7 +182,8 @@ bool repo_unlock(struct repo *r, const struct secret *secret, struct err *e)
 	struct span bytes;
 	bool ok = false;
 
-	if (!secret_bytes(secret, room, &bytes, e) || !repo_list(r, KEY_FOLDER, &names, e))
+	if (!secret_bytes(secret, room, &bytes, e) ||
+	    !repo_list(r, KEY_FOLDER, &names, e))
 		goto out;
 	for (size_t i = 0; i < names.n && !ok; i++)
 		if (name_is_random(names.names[i]))

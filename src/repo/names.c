@@ -1,6 +1,6 @@
 /*
- * Names on the storage. Random ones are base32 in the digits of RFC 4648's "extended hex",
- * in lower case: they keep the rules for names and survive storage that folds case.
+ * Names on the storage. Random ones are base32 in the digits of RFC 4648's "extended
+ * hex", in lower case: they keep the rules for names and survive storage that folds case.
  */
 #include "repo/repo.h"
 

@@ -1,6 +1,7 @@
 /*
  * Making and opening. bale.json comes last and under a fixed name: whoever sees it sees a
- * repository that can be opened. It is the one thing that is never sealed and never changes.
+ * repository that can be opened. It is the one thing that is never sealed and never
+ * changes.
  */
 #include "repo/repo_internal.h"
 
@@ -38,7 +39,7 @@ void repo_close(struct repo *r)
 void repo_options_init(struct repo_options *o)
 {
 	*o = (struct repo_options){
-		.encrypted = true, .kdf_ops = KDF_OPS, .kdf_mem = KDF_MEM, .label = ""};
+	    .encrypted = true, .kdf_ops = KDF_OPS, .kdf_mem = KDF_MEM, .label = ""};
 	repository_defaults(&o->params);
 }
 
@@ -49,13 +50,15 @@ static bool want_empty(struct repo *r, const char *folder, struct err *e)
 	bool ok = repo_list(r, folder, &l, e);
 
 	if (ok && store_listing_has(&l, HEAD_NAME))
-		ok = err_set(e, ERR_EXISTS, "%s is a repository already", r->store->describe);
+		ok = err_set(
+		    e, ERR_EXISTS, "%s is a repository already", r->store->describe);
 	else if (ok && l.n > 0)
 		ok = err_set(e, ERR_EXISTS,
-		    "%s%s%s is not empty: it holds %zu file%s, %s first; a repository wants a "
+		    "%s%s%s is not empty: it holds %zu file%s, %s first; a repository "
+		    "wants a "
 		    "folder of its own",
-		    r->store->describe, *folder ? "/" : "", folder, l.n, l.n == 1 ? "" : "s",
-		    l.names[0]);
+		    r->store->describe, *folder ? "/" : "", folder, l.n,
+		    l.n == 1 ? "" : "s", l.names[0]);
 	store_listing_release(&l);
 	return ok;
 }
@@ -79,11 +82,12 @@ static void choose_params(struct repo *r, const struct repo_options *o)
 }
 
 /* Fixed names can be tried once only. */
-static bool put_fixed(struct repo *r, const char *name, struct span content, struct err *e)
+static bool put_fixed(
+    struct repo *r, const char *name, struct span content, struct err *e)
 {
 	return store_put(r->store, "", name, &content, 1, e) ||
-	    err_wrap(e,
-		"the repository could not be made (empty the folder before another try)");
+	       err_wrap(e, "the repository could not be made (empty the folder before "
+			   "another try)");
 }
 
 static bool put_head(struct repo *r, struct err *e)
@@ -135,15 +139,18 @@ static bool no_head(struct repo *r, struct err *e)
 		goto out;
 	if (bands.n > 0)
 		err_set(e, ERR_NOREPO,
-		    "%s has lost its " HEAD_NAME ": the folder bands is there, with %zu file%s",
+		    "%s has lost its " HEAD_NAME
+		    ": the folder bands is there, with %zu file%s",
 		    where, bands.n, bands.n == 1 ? "" : "s");
 	else if (top.n > 0)
 		err_set(e, ERR_NOREPO,
-		    "%s is no repository: no " HEAD_NAME ", but %zu other file%s, %s first",
+		    "%s is no repository: no " HEAD_NAME
+		    ", but %zu other file%s, %s first",
 		    where, top.n, top.n == 1 ? "" : "s", top.names[0]);
 	else
 		err_set(e, ERR_NOREPO,
-		    "%s is no repository: neither " HEAD_NAME " nor any other file of bale is "
+		    "%s is no repository: neither " HEAD_NAME
+		    " nor any other file of bale is "
 		    "there (is the storage mounted?)",
 		    where);
 out:
@@ -158,7 +165,8 @@ static bool check_cut(const struct cut_params *c, struct err *e)
 	for (int i = 0; i < CUT_TIERS; i++)
 		if (c->tier[i].min < CUT_WINDOW || c->tier[i].min >= c->tier[i].average ||
 		    c->tier[i].average >= c->tier[i].max)
-			return err_set(e, ERR_CORRUPT, "parameters of cutting out of bounds");
+			return err_set(
+			    e, ERR_CORRUPT, "parameters of cutting out of bounds");
 	return true;
 }
 
@@ -177,8 +185,8 @@ static bool decode_head(struct repo *r, struct span bytes, struct err *e)
 	if (!json_check_digest(bytes, &jf, e))
 		goto out;
 	if (strcmp(jf.type, HEAD_TYPE) != 0 || strcmp(jf.name, HEAD_NAME) != 0) {
-		err_set(e, ERR_CORRUPT, "is a file of type %s that was written as %s", jf.type,
-		    jf.name);
+		err_set(e, ERR_CORRUPT, "is a file of type %s that was written as %s",
+		    jf.type, jf.name);
 		goto out;
 	}
 	if (!repository_decode(&jf, &r->params, &f)) {
@@ -207,14 +215,16 @@ static bool read_head(struct repo *r, struct err *e)
 			*e = why;
 		return false;
 	}
-	ok = (size <= JSON_MAX && decode_head(r, buf_span(&file), e)) ||
-	    (size > JSON_MAX && err_set(e, ERR_NOREPO, "far too long for a repository's head"));
+	if (size > JSON_MAX)
+		ok = err_set(e, ERR_NOREPO, "far too long for a repository's head");
+	else
+		ok = decode_head(r, buf_span(&file), e);
 	buf_release(&file);
 	return ok || err_wrap(e, HEAD_NAME);
 }
 
-bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret, void *arg,
-    struct repo **out, struct err *e)
+bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
+    void *arg, struct repo **out, struct err *e)
 {
 	struct repo *r = repo_new(store, env);
 	struct secret secret = {SECRET_NONE, SPAN_EMPTY};

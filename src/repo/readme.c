@@ -3,8 +3,8 @@
 
 static const char text[] =
     "This folder is a bale repository: a backup archive, written by the program bale.\n"
-    "Do not change, rename or delete anything in it. Every file was written once and never\n"
-    "changes; to get rid of old backups use bale's own commands (prune, vacuum).\n"
+    "Do not change, rename or delete anything in it. Every file was written once and\n"
+    "never changes; to get rid of old backups use bale's own commands (prune, vacuum).\n"
     "\n"
     "To copy the repository, copy the whole folder with any tool. To restore from it:\n"
     "\n"
@@ -14,8 +14,8 @@ static const char text[] =
     "What is here\n"
     "\n"
     "    bale.json    the repository's head: its id, version and parameters\n"
-    "    keys/        copies of the repository's key, each under a passphrase or key file;\n"
-    "                 keep them: in an encrypted repository nothing opens without one\n"
+    "    keys/        copies of the repository's key, each under a passphrase or key\n"
+    "                 file; keep them: an encrypted repository cannot be opened without\n"
     "    bands/       one JSON file or more for each backup: when, what, which bundles\n"
     "    data/0 .. f  bundles: the content of files, combined, compressed, sealed\n"
     "    hunks/       bundles of the lists of files\n"
@@ -25,20 +25,21 @@ static const char text[] =
     "\n"
     "To check it without bale and without any key\n"
     "\n"
-    "    A file in data/, hunks/ or index/ is named by the BLAKE2b-192 digest of its bytes:\n"
+    "    A file in data/, hunks/ or index/ is named by the BLAKE2b-192 digest of its\n"
+    "    bytes:\n"
     "        b2sum -l 192 FILE       must print the file's own name.\n"
     "    A JSON file's last member is the same digest of every byte before ,\"digest\".\n"
     "    This text's digest stands in bale.json.\n"
     "\n"
     "To read it without bale\n"
     "\n"
-    "    bale's sources specify every byte in format/*.md. In short: a bundle is a header of\n"
-    "    64 bytes, then frames, a directory of them, and a trailer. A frame is one zstd frame\n"
-    "    (or raw bytes), in an encrypted repository sealed with XChaCha20-Poly1305: nonce\n"
-    "    (24 bytes), ciphertext, tag (16). Its key derives, by keyed BLAKE2b, from the\n"
-    "    repository key, which a passphrase unlocks through Argon2id (libsodium). In a frame\n"
-    "    stand chunks: pieces of files, or of lists of files, which name the chunks that each\n"
-    "    file is made of.\n";
+    "    bale's sources specify every byte in format/*.md. In short: a bundle is a\n"
+    "    header of 64 bytes, then frames, a directory of them, and a trailer. A frame is\n"
+    "    one zstd frame (or raw bytes), in an encrypted repository sealed with\n"
+    "    XChaCha20-Poly1305: nonce (24 bytes), ciphertext, tag (16). Its key derives, by\n"
+    "    keyed BLAKE2b, from the repository key, which a passphrase unlocks through\n"
+    "    Argon2id (libsodium). In a frame stand chunks: pieces of files, or of lists of\n"
+    "    files, which name the chunks that each file is made of.\n";
 
 struct span repo_readme(void)
 {

@@ -1,9 +1,10 @@
 /*
- * A repository: its head, its key, and the one way in which files get onto its storage and
- * back: plain → sealed → named → put, and get → checked → unsealed.
+ * A repository: its head, its key, and the one way in which files get onto its storage
+ * and back: plain → sealed → named → put, and get → checked → unsealed.
  *
- * Everything that is put goes through here, so this is where an attempt that failed is tried
- * again under a fresh name, and where it is decided that trying has lasted long enough.
+ * Everything that is put goes through here, so this is where an attempt that failed is
+ * tried again under a fresh name, and where it is decided that trying has lasted long
+ * enough.
  */
 #ifndef BALE_REPO_REPO_H
 #define BALE_REPO_REPO_H
@@ -36,40 +37,43 @@ struct repo {
 	struct repository params;
 	uint8_t key[KEY_SIZE]; /* the repository key: to wrap it for another secret */
 	struct keyring *keys;
-	struct compressor_cache *compressors; /* for reading; a writer brings its own level */
+	struct compressor_cache
+	    *compressors;        /* for reading; a writer brings its own level */
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
-	const volatile bool *stop; /* set by a signal: waiting ends with ERR_STOPPED; may be NULL */
+	const volatile bool
+	    *stop; /* set by a signal: waiting ends with ERR_STOPPED; may be NULL */
 };
 
 /* --- making and opening: open.c */
 
 struct repo_options {
 	bool encrypted;
-	uint64_t kdf_ops, kdf_mem; /* Argon2id: 3 passes over 64 MiB unless a test wants less */
-	struct repository params;  /* cut, frame_plain and bundle_target of it are used */
-	const char *label;         /* of the first key; may be "" */
+	uint64_t kdf_ops,
+	    kdf_mem; /* Argon2id: 3 passes over 64 MiB unless a test wants less */
+	struct repository params; /* cut, frame_plain and bundle_target of it are used */
+	const char *label;        /* of the first key; may be "" */
 };
 
 void repo_options_init(struct repo_options *o);
 
 /*
  * Make a repository in a store whose top folder is empty: README.txt, the key, and last
- * bale.json, so that an interrupted init is no repository. Takes the store, also on failure.
- * ERR_EXISTS where a repository or other files are there.
+ * bale.json, so that an interrupted init is no repository. Takes the store, also on
+ * failure. ERR_EXISTS where a repository or other files are there.
  */
 bool repo_create(struct store *store, struct env *env, const struct repo_options *o,
     const struct secret *secret, struct repo **out, struct err *e);
 
 /*
- * Open one. Takes the store, also on failure. ERR_NOREPO where bale.json is not there, with
- * what is there instead; ERR_NEWER; ERR_CORRUPT; ERR_AUTH where no key slot opens.
+ * Open one. Takes the store, also on failure. ERR_NOREPO where bale.json is not there,
+ * with what is there instead; ERR_NEWER; ERR_CORRUPT; ERR_AUTH where no key slot opens.
  * get_secret is called only where the repository is encrypted.
  */
 typedef bool repo_secret_fn(void *arg, struct secret *out, struct err *e);
-bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret, void *arg,
-    struct repo **out, struct err *e);
+bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
+    void *arg, struct repo **out, struct err *e);
 
 void repo_close(struct repo *r); /* and its store; NULL is harmless */
 
@@ -84,8 +88,8 @@ struct key_info {
  */
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e);
 /*
- * Wrap the key for another secret. ops and mem count for a passphrase only. ERR_USAGE in an
- * unencrypted repository. Main thread only.
+ * Wrap the key for another secret. ops and mem count for a passphrase only. ERR_USAGE in
+ * an unencrypted repository. Main thread only.
  */
 bool repo_key_add(struct repo *r, const struct secret *secret, const char *label,
     uint64_t kdf_ops, uint64_t kdf_mem, char name[NAME_MAX_LEN + 1], struct err *e);
@@ -101,7 +105,8 @@ struct span repo_readme(void);
 void name_random(struct env *env, char out[RANDOM_NAME_LEN + 1]);
 bool name_is_random(const char *name);
 
-/* The folder of a file named by a digest: "data/7" (its first digit), "hunks", "index". */
+/* The folder of a file named by a digest: "data/7" (its first digit), "hunks", "index".
+ */
 const char *folder_of(enum file_type type, const struct id *name, char out[16]);
 void name_of_id(const struct id *id, char out[2 * ID_SIZE + 1]);
 bool id_of_name(const char *name, struct id *id);
@@ -109,22 +114,22 @@ bool id_of_name(const char *name, struct id *id);
 /* --- files: file.c */
 
 /*
- * One attempt at a file: fills the name and the parts, which stay valid until the next call.
- * Runs on the thread that called repo_put.
+ * One attempt at a file: fills the name and the parts, which stay valid until the next
+ * call. Runs on the thread that called repo_put.
  */
 typedef bool repo_compose_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
     char folder[16], const struct span **parts, size_t *n_parts, struct err *e);
 
 /*
- * Put a file, again under a new name while the error is ERR_IO or ERR_EXISTS, with pauses of
- * 1 to 60 s, until patience ends; every other error at once. Any thread.
+ * Put a file, again under a new name while the error is ERR_IO or ERR_EXISTS, with pauses
+ * of 1 to 60 s, until patience ends; every other error at once. Any thread.
  */
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e);
 
 /*
- * Reading: as store.h says, but ERR_IO is tried again twice, within 5 s: what a bad disk does
- * not give at the third time it does not give at the hundredth. A failure appends nothing.
- * Any thread.
+ * Reading: as store.h says, but ERR_IO is tried again twice, within 5 s: what a bad disk
+ * does not give at the third time it does not give at the hundredth. A failure appends
+ * nothing. Any thread.
  */
 bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at, size_t n,
     struct buf *out, uint64_t *size, struct err *e);
@@ -132,25 +137,25 @@ bool repo_get_tail(struct repo *r, const char *folder, const char *name, size_t 
     struct buf *out, uint64_t *size, struct err *e);
 bool repo_list(
     struct repo *r, const char *folder, struct store_listing *out, struct err *e);
-bool repo_stat(struct repo *r, const char *folder, const char *name, uint64_t *size,
-    struct err *e);
+bool repo_stat(
+    struct repo *r, const char *folder, const char *name, uint64_t *size, struct err *e);
 
 /*
- * A file that is a header (bundle.h) and sealed bytes, named by its digest: a delta, of at
- * most DELTA_PLAIN_MAX bytes. Main thread only: it draws from env.
+ * A file that is a header (bundle.h) and sealed bytes, named by its digest: a delta, of
+ * at most DELTA_PLAIN_MAX bytes. Main thread only: it draws from env.
  */
 #define DELTA_PLAIN_MAX (DELTA_MAX - FILE_HEAD_SIZE - SEAL_EXTRA)
 
-bool repo_put_delta(struct repo *r, struct span plain, struct id *name, uint64_t *size,
-    struct err *e);
+bool repo_put_delta(
+    struct repo *r, struct span plain, struct id *name, uint64_t *size, struct err *e);
 /* Get, check against its name, unseal. ERR_CORRUPT, ERR_MISSING, ERR_NEWER. */
 bool repo_get_delta(
     struct repo *r, const struct id *name, struct buf *plain, struct err *e);
 
 /*
  * Put a JSON file of a type of json.md. make_name puts a file name together from a fresh
- * random part; the name that held comes out. ERR_REFUSED where it would pass JSON_MAX. Main
- * thread only: it draws from env.
+ * random part; the name that held comes out. ERR_REFUSED where it would pass JSON_MAX.
+ * Main thread only: it draws from env.
  */
 typedef void repo_name_fn(
     const void *arg, const char *random, char name[NAME_MAX_LEN + 1]);
@@ -159,16 +164,16 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
     char name[NAME_MAX_LEN + 1], uint64_t *size, struct err *e);
 
 /*
- * Get a JSON file and check it: whole, of this repository, of this name and type, its digest
- * right; and unseal its secret into *secret (an object's text; empty where there is none).
- * ERR_CORRUPT, ERR_NEWER, ERR_MISSING. On success the caller closes *jf.
+ * Get a JSON file and check it: whole, of this repository, of this name and type, its
+ * digest right; and unseal its secret into *secret (an object's text; empty where there
+ * is none). ERR_CORRUPT, ERR_NEWER, ERR_MISSING. On success the caller closes *jf.
  */
 bool repo_get_json(struct repo *r, const char *folder, const char *name, const char *type,
     struct json_file *jf, struct buf *secret, struct err *e);
 
 /* The same checks on bytes at hand. */
-bool repo_check_json(struct repo *r, const char *name, const char *type, struct span bytes,
-    struct json_file *jf, struct buf *secret, struct err *e);
+bool repo_check_json(struct repo *r, const char *name, const char *type,
+    struct span bytes, struct json_file *jf, struct buf *secret, struct err *e);
 
 /* Turn a codec's fault into an error, CORRUPT or NEWER; always false. */
 bool err_fault(struct err *e, const struct fault *f);

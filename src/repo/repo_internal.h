@@ -4,11 +4,11 @@
 
 #include "repo/repo.h"
 
-#define HEAD_NAME   "bale.json"
-#define HEAD_TYPE   "repository"
+#define HEAD_NAME "bale.json"
+#define HEAD_TYPE "repository"
 #define README_NAME "README.txt"
-#define KEY_FOLDER  "keys"
-#define KEY_TYPE    "key"
+#define KEY_FOLDER "keys"
+#define KEY_TYPE "key"
 
 /* A whole JSON file under a name that is settled, appended to *out. */
 void json_compose(struct repo *r, const char *type, const char *name,

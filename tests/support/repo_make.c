@@ -111,8 +111,8 @@ void bundle_make(struct repo *r, enum file_type type, const struct span *chunks,
 	buf_reserve(file, t.directory_stored); /* so that the header stays where it is */
 	r->env->random(r->env, nonce, sizeof nonce);
 	seal(s, nonce, span_of(file->p, FILE_HEAD_SIZE), buf_span(&plain), file);
-	digest_short(t.directory_digest,
-	    span_of(file->p + t.directory_at, t.directory_stored));
+	digest_short(
+	    t.directory_digest, span_of(file->p + t.directory_at, t.directory_stored));
 	bundle_trailer_encode(&t, trail);
 	parts[0] = span_of(file->p, FILE_HEAD_SIZE);
 	parts[1] = span_of(trail, BUNDLE_TRAIL_DIGESTED);
@@ -125,8 +125,8 @@ void bundle_make(struct repo *r, enum file_type type, const struct span *chunks,
 	buf_release(&plain);
 }
 
-void bundle_store(struct repo *r, enum file_type type, const struct span *chunks, size_t n,
-    size_t per_frame, struct id *name)
+void bundle_store(struct repo *r, enum file_type type, const struct span *chunks,
+    size_t n, size_t per_frame, struct id *name)
 {
 	char text[2 * ID_SIZE + 1], folder[16];
 	struct buf file = BUF_EMPTY;
@@ -141,7 +141,8 @@ void bundle_store(struct repo *r, enum file_type type, const struct span *chunks
 	buf_release(&file);
 }
 
-void store_replace(struct store *s, const char *folder, const char *name, struct span content)
+void store_replace(
+    struct store *s, const char *folder, const char *name, struct span content)
 {
 	struct err e = ERR_EMPTY;
 

@@ -65,7 +65,7 @@ static void varints(void **state)
 static void numbers_and_text(void **state)
 {
 	static const uint8_t want[] = {
-		0x34, 0x12, 0x78, 0x56, 0x34, 0x12, 8, 7, 6, 5, 4, 3, 2, 1, 'n', '=', '7'};
+	    0x34, 0x12, 0x78, 0x56, 0x34, 0x12, 8, 7, 6, 5, 4, 3, 2, 1, 'n', '=', '7'};
 	struct buf b = BUF_EMPTY;
 
 	(void)state;
@@ -232,8 +232,9 @@ static void lanes_keep_order(void **state)
 			struct square *s = &jobs[i % 2][i / 2];
 			struct job *j;
 
-			*s = (struct square){{run_square, 3 + i % 2, NULL, NULL, NULL, false},
-				i, 0, &running, &most};
+			*s = (struct square){
+			    {run_square, 3 + i % 2, NULL, NULL, NULL, false}, i, 0,
+			    &running, &most};
 			lane_put(lanes[i % 2], &s->job);
 			if (threads[t] == 0)
 				assert_int_equal(s->out, i * i); /* ran at once */
@@ -243,7 +244,8 @@ static void lanes_keep_order(void **state)
 		}
 		for (size_t l = 0; l < 2; l++) {
 			assert_int_equal(lane_jobs(lanes[l]), JOBS - taken[l]);
-			assert_int_equal(lane_weight(lanes[l]), (JOBS - taken[l]) * (3 + l));
+			assert_int_equal(
+			    lane_weight(lanes[l]), (JOBS - taken[l]) * (3 + l));
 			for (; taken[l] < JOBS; taken[l]++) {
 				struct square *s = (struct square *)lane_take(lanes[l]);
 
@@ -325,7 +327,8 @@ struct pipe_job {
 
 #define PIPE_BYTES (1u << 20)
 
-/* The other end, slow enough that the reader or writer in the test waits and is interrupted. */
+/* The other end, slow enough that the reader or writer in the test waits and is
+ * interrupted. */
 static void feed(struct job *job)
 {
 	struct pipe_job *p = (struct pipe_job *)job;
@@ -351,7 +354,7 @@ static void drain(struct job *job)
 		if (i % 32 == 0)
 			usleep(3000);
 		p->ok = p->ok && sys_read(p->fd, piece, sizeof piece) == sizeof piece &&
-		        piece[0] == (uint8_t)i && piece[4095] == (uint8_t)i;
+			piece[0] == (uint8_t)i && piece[4095] == (uint8_t)i;
 	}
 	sys_close(p->fd);
 }
@@ -487,16 +490,16 @@ static void errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(varints),
-		cmocka_unit_test(numbers_and_text),
-		cmocka_unit_test(spans),
-		cmocka_unit_test(map_like_a_naive_one),
-		cmocka_unit_test(lanes_keep_order),
-		cmocka_unit_test(fixed_env),
-		cmocka_unit_test(real_env),
-		cmocka_unit_test(interrupted),
-		cmocka_unit_test(files),
-		cmocka_unit_test(errors),
+	    cmocka_unit_test(varints),
+	    cmocka_unit_test(numbers_and_text),
+	    cmocka_unit_test(spans),
+	    cmocka_unit_test(map_like_a_naive_one),
+	    cmocka_unit_test(lanes_keep_order),
+	    cmocka_unit_test(fixed_env),
+	    cmocka_unit_test(real_env),
+	    cmocka_unit_test(interrupted),
+	    cmocka_unit_test(files),
+	    cmocka_unit_test(errors),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -25,7 +25,8 @@ struct scene {
 	struct id ids[CHUNKS];
 };
 
-static void scene_init(struct scene *s, bool encrypted, enum file_type type, size_t length)
+static void scene_init(
+    struct scene *s, bool encrypted, enum file_type type, size_t length)
 {
 	memset(s, 0, sizeof *s);
 	s->trace = store_trace_new(store_mem_new(env));
@@ -67,8 +68,9 @@ static bool read_all(struct scene *s, const struct bundle *b, struct err *e)
 
 		buf_clear(&stored);
 		ok = frame_get(s->r, b, frame, &stored, e) &&
-		    frame_open(s->r, &b->dir.frames[frame], buf_span(&stored), &plain, e) &&
-		    chunk_in_frame(s->r, b, i, buf_span(&plain), &s->ids[i], &chunk, e);
+		     frame_open(
+			 s->r, &b->dir.frames[frame], buf_span(&stored), &plain, e) &&
+		     chunk_in_frame(s->r, b, i, buf_span(&plain), &s->ids[i], &chunk, e);
 		if (ok)
 			assert_true(span_equal(chunk, s->chunks[i]));
 	}
@@ -96,7 +98,8 @@ static void small_bundle(void **state)
 		assert_int_equal(b->dir.n_chunks, CHUNKS);
 		assert_string_equal(b->run, "20261118021007-0123456789abcdef-1");
 		assert_true(read_all(&s, b, &e));
-		assert_int_equal(gets(&s) - before, 1); /* frames in the tail cost nothing */
+		assert_int_equal(
+		    gets(&s) - before, 1); /* frames in the tail cost nothing */
 		bundle_free(b);
 		scene_release(&s);
 	}
@@ -220,7 +223,8 @@ static void foreign(void **state)
 	assert_int_equal(e.kind, ERR_CORRUPT);
 	assert_non_null(strstr(e.text, "another repository"));
 
-	store_replace(s.r->store, folder_of(FILE_DATA, &name, folder), text, buf_span(&file));
+	store_replace(
+	    s.r->store, folder_of(FILE_DATA, &name, folder), text, buf_span(&file));
 	assert_false(bundle_open(s.r, FILE_DATA, &name, &b, &e));
 	assert_int_equal(e.kind, ERR_CORRUPT);
 	assert_non_null(strstr(e.text, "another type"));
@@ -310,7 +314,8 @@ static void reader(void **state)
 	/* A wrong hint costs no frame. */
 	assert_false(chunk_read(cr, FILE_HUNKS, &names[0], 2, &s.ids[3], &chunk, &e));
 	assert_int_equal(e.kind, ERR_CORRUPT);
-	assert_false(chunk_read(cr, FILE_HUNKS, &names[0], CHUNKS, &s.ids[0], &chunk, &e));
+	assert_false(
+	    chunk_read(cr, FILE_HUNKS, &names[0], CHUNKS, &s.ids[0], &chunk, &e));
 	assert_int_equal(e.kind, ERR_CORRUPT);
 	assert_int_equal(gets(&s) - before, 2);
 
@@ -329,8 +334,8 @@ static void reader(void **state)
 	assert_false(chunk_read(cr, FILE_HUNKS, &nothing, 0, &s.ids[0], &chunk, &e));
 	assert_int_equal(e.kind, ERR_MISSING);
 	for (uint32_t slot = 0; slot < CHUNKS; slot++) {
-		assert_true(
-		    chunk_read(cr, FILE_HUNKS, &names[2], slot, &s.ids[slot], &chunk, &e));
+		assert_true(chunk_read(
+		    cr, FILE_HUNKS, &names[2], slot, &s.ids[slot], &chunk, &e));
 		assert_true(span_equal(chunk, s.chunks[slot]));
 	}
 	chunk_reader_free(cr);
@@ -356,7 +361,8 @@ static void frames_exchanged(void **state)
 	assert_true(frame_get(s.r, b, 1, &stored, &e));
 	assert_false(frame_open(s.r, &b->dir.frames[0], buf_span(&stored), &plain, &e));
 	assert_true(frame_open(s.r, &b->dir.frames[1], buf_span(&stored), &plain, &e));
-	assert_false(chunk_in_frame(s.r, b, 0, buf_span(&plain), &b->dir.ids[0], &chunk, &e));
+	assert_false(
+	    chunk_in_frame(s.r, b, 0, buf_span(&plain), &b->dir.ids[0], &chunk, &e));
 	assert_int_equal(e.kind, ERR_CORRUPT);
 	bundle_free(b);
 	buf_release(&stored);
@@ -378,7 +384,7 @@ static void run_open(struct job *job)
 	struct err e = ERR_EMPTY;
 
 	o->ok = bundle_open(o->s->r, FILE_DATA, &o->b->name, &own, &e) &&
-	        read_all(o->s, o->b, &e);
+		read_all(o->s, o->b, &e);
 	bundle_free(own);
 }
 
@@ -397,7 +403,8 @@ static void many_threads(void **state)
 	bundle_store(s.r, FILE_DATA, s.chunks, CHUNKS, 2, &name);
 	assert_true(bundle_open(s.r, FILE_DATA, &name, &b, &e));
 	for (size_t i = 0; i < 24; i++) {
-		jobs[i] = (struct open_job){{run_open, 0, NULL, NULL, NULL, false}, &s, b, false};
+		jobs[i] = (struct open_job){
+		    {run_open, 0, NULL, NULL, NULL, false}, &s, b, false};
 		lane_put(lane, &jobs[i].job);
 	}
 	while (lane_take(lane))
@@ -427,16 +434,16 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_bundle),
-		cmocka_unit_test(large_bundle),
-		cmocka_unit_test(long_directory),
-		cmocka_unit_test(flipped),
-		cmocka_unit_test(foreign),
-		cmocka_unit_test(newer),
-		cmocka_unit_test(short_frame),
-		cmocka_unit_test(reader),
-		cmocka_unit_test(frames_exchanged),
-		cmocka_unit_test(many_threads),
+	    cmocka_unit_test(small_bundle),
+	    cmocka_unit_test(large_bundle),
+	    cmocka_unit_test(long_directory),
+	    cmocka_unit_test(flipped),
+	    cmocka_unit_test(foreign),
+	    cmocka_unit_test(newer),
+	    cmocka_unit_test(short_frame),
+	    cmocka_unit_test(reader),
+	    cmocka_unit_test(frames_exchanged),
+	    cmocka_unit_test(many_threads),
 	};
 
 	return cmocka_run_group_tests_name("bundle_read", tests, set_up, tear_down);

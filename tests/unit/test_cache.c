@@ -52,7 +52,8 @@ static void read_raw(const struct cache *c, const char *name, struct buf *out)
 	assert_int_equal(fstat(fd, &st), 0);
 	buf_clear(out);
 	assert_int_equal(
-	    sys_read(fd, buf_extend(out, (size_t)st.st_size), (size_t)st.st_size), st.st_size);
+	    sys_read(fd, buf_extend(out, (size_t)st.st_size), (size_t)st.st_size),
+	    st.st_size);
 	close(fd);
 }
 
@@ -384,13 +385,13 @@ static void draws_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_files),
-		cmocka_unit_test(second_process),
-		cmocka_unit_test(keeps_nothing),
-		cmocka_unit_test(packs),
-		cmocka_unit_test(damaged_packs),
-		cmocka_unit_test(full_disk),
-		cmocka_unit_test(draws_the_same),
+	    cmocka_unit_test(small_files),
+	    cmocka_unit_test(second_process),
+	    cmocka_unit_test(keeps_nothing),
+	    cmocka_unit_test(packs),
+	    cmocka_unit_test(damaged_packs),
+	    cmocka_unit_test(full_disk),
+	    cmocka_unit_test(draws_the_same),
 	};
 
 	return cmocka_run_group_tests_name("cache", tests, set_up, tear_down);

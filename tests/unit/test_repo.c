@@ -32,7 +32,8 @@ static int tear_down(void **state)
 
 static void names(void **state)
 {
-	char a[RANDOM_NAME_LEN + 1], b[RANDOM_NAME_LEN + 1], text[2 * ID_SIZE + 1], folder[16];
+	char a[RANDOM_NAME_LEN + 1], b[RANDOM_NAME_LEN + 1], text[2 * ID_SIZE + 1],
+	    folder[16];
 	struct env *same[2] = {env_fixed_new(0, 0, 9), env_fixed_new(0, 0, 9)};
 	struct id id, back;
 	unsigned seen[32] = {0};
@@ -86,8 +87,8 @@ static bool put_note(struct repo *r, const char *secret, char *name, struct err 
 	return ok;
 }
 
-static bool get_note(struct repo *r, const char *name, const char *type, struct buf *secret,
-    struct err *e)
+static bool get_note(
+    struct repo *r, const char *name, const char *type, struct buf *secret, struct err *e)
 {
 	struct json_file jf;
 
@@ -97,7 +98,8 @@ static bool get_note(struct repo *r, const char *name, const char *type, struct 
 	return true;
 }
 
-static void get_file(struct repo *r, const char *folder, const char *name, struct buf *out)
+static void get_file(
+    struct repo *r, const char *folder, const char *name, struct buf *out)
 {
 	struct err e = ERR_EMPTY;
 
@@ -172,14 +174,15 @@ static void json_damage(void **state)
 }
 
 /* A file of `id` with a right digest, made by somebody without the key. */
-static void forge(struct repo *r, const uint8_t *id, enum json_secret mode, struct span secret,
-    struct buf *file)
+static void forge(struct repo *r, const uint8_t *id, enum json_secret mode,
+    struct span secret, struct buf *file)
 {
 	struct span digested;
 	struct id digest;
 
 	buf_clear(file);
-	json_file_begin(file, "note", "m-forged", id, span_str("\"open\":5"), mode, secret.n);
+	json_file_begin(
+	    file, "note", "m-forged", id, span_str("\"open\":5"), mode, secret.n);
 	json_file_secret(file, mode, secret);
 	digested = buf_span(file);
 	digest_name(&digest, &digested, 1);
@@ -216,7 +219,8 @@ static void json_forgery(void **state)
 	repo_close(r);
 }
 
-/* Open members cannot be changed under a sealed part, though their digest be made anew. */
+/* Open members cannot be changed under a sealed part, though their digest be made anew.
+ */
 static void json_open_is_bound(void **state)
 {
 	struct repo *r = repo_make(store_mem_new(env), env, true);
@@ -372,7 +376,8 @@ static struct repo *make_faulty(const struct fault_plan *plan, struct told *told
 
 static void put_again(void **state)
 {
-	const struct fault_plan plan = {.how = FAIL_ONCE, .land = LAND_WHOLE, .kinds = OP_PUT};
+	const struct fault_plan plan = {
+	    .how = FAIL_ONCE, .land = LAND_WHOLE, .kinds = OP_PUT};
 	struct told told = {0};
 	struct repo *r = make_faulty(&plan, &told);
 	struct store_listing l = {0};
@@ -423,12 +428,12 @@ static void put_gives_up(void **state)
 static void put_fails_at_once(void **state)
 {
 	static const enum err_kind kinds[] = {
-		ERR_NOSPACE, ERR_REFUSED, ERR_UNREACHABLE, ERR_MISSING, ERR_STOPPED};
+	    ERR_NOSPACE, ERR_REFUSED, ERR_UNREACHABLE, ERR_MISSING, ERR_STOPPED};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		const struct fault_plan plan = {
-			.how = FAIL_FOREVER, .kinds = OP_PUT, .err = kinds[i]};
+		    .how = FAIL_FOREVER, .kinds = OP_PUT, .err = kinds[i]};
 		struct told told = {0};
 		struct repo *r = make_faulty(&plan, &told);
 		char name[NAME_MAX_LEN + 1];
@@ -505,19 +510,19 @@ static void read_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(json_files),
-		cmocka_unit_test(json_damage),
-		cmocka_unit_test(json_forgery),
-		cmocka_unit_test(json_open_is_bound),
-		cmocka_unit_test(json_too_long),
-		cmocka_unit_test(deltas),
-		cmocka_unit_test(newer_delta),
-		cmocka_unit_test(put_again),
-		cmocka_unit_test(put_gives_up),
-		cmocka_unit_test(put_fails_at_once),
-		cmocka_unit_test(stops),
-		cmocka_unit_test(read_again),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(json_files),
+	    cmocka_unit_test(json_damage),
+	    cmocka_unit_test(json_forgery),
+	    cmocka_unit_test(json_open_is_bound),
+	    cmocka_unit_test(json_too_long),
+	    cmocka_unit_test(deltas),
+	    cmocka_unit_test(newer_delta),
+	    cmocka_unit_test(put_again),
+	    cmocka_unit_test(put_gives_up),
+	    cmocka_unit_test(put_fails_at_once),
+	    cmocka_unit_test(stops),
+	    cmocka_unit_test(read_again),
 	};
 
 	return cmocka_run_group_tests_name("repo", tests, set_up, tear_down);

@@ -86,9 +86,12 @@ static void opens_what_it_made(void **state)
 		assert_int_equal(g.asked, encrypted);
 		assert_memory_equal(again->params.id, r->params.id, REPO_ID_SIZE);
 		for (int p = 0; p < PURPOSES; p++)
-			assert_true(span_equal(keyring_key(r->keys, p), keyring_key(again->keys, p)));
-		assert_int_equal(keyring_sealer(again->keys, PURPOSE_JSON)->off, !encrypted);
-		assert_true(store_get(twin, "", "README.txt", 0, SIZE_MAX, &readme, NULL, &e));
+			assert_true(span_equal(
+			    keyring_key(r->keys, p), keyring_key(again->keys, p)));
+		assert_int_equal(
+		    keyring_sealer(again->keys, PURPOSE_JSON)->off, !encrypted);
+		assert_true(
+		    store_get(twin, "", "README.txt", 0, SIZE_MAX, &readme, NULL, &e));
 		text = buf_span(&readme);
 		digest_name(&digest, &text, 1);
 		assert_true(id_equal(&digest, &again->params.readme_digest));
@@ -132,7 +135,8 @@ static void wrong_secrets(void **state)
 	g.secret = (struct secret){SECRET_KEY_FILE, buf_span(&file)};
 	assert_false(repo_open(store_mem_clone(r->store), env, give, &g, &again, &e));
 	assert_int_equal(e.kind, ERR_AUTH);
-	assert_non_null(strstr(e.text, "no key of this repository opens with a key file"));
+	assert_non_null(
+	    strstr(e.text, "no key of this repository opens with a key file"));
 	assert_non_null(strstr(e.text, "1 more would open with a passphrase"));
 
 	g.secret = (struct secret){SECRET_KEY_FILE, span_str("not a key")};
@@ -208,7 +212,8 @@ static void refused_keys(void **state)
 	repo_close(r);
 }
 
-/* A damaged slot is in nobody's way, and is told of where it may be the one that was meant. */
+/* A damaged slot is in nobody's way, and is told of where it may be the one that was
+ * meant. */
 static void damaged_key(void **state)
 {
 	struct repo *r = repo_make(store_mem_new(env), env, true);
@@ -292,13 +297,16 @@ static void damaged_head(void **state)
 
 		get_head(r->store, &head);
 		for (size_t i = 0; i < 3 * head.n; i++) {
-			uint8_t bit = (uint8_t)(i % 3 == 0 ? 1 : i % 3 == 1 ? 0x20 : 0x80);
+			uint8_t bit = (uint8_t)(i % 3 == 0   ? 1
+						: i % 3 == 1 ? 0x20
+							     : 0x80);
 
 			head.p[i / 3] ^= bit;
 			store_replace(r->store, "", "bale.json", buf_span(&head));
 			if (open_with(r->store, TEST_PASSPHRASE, &e))
 				fail_msg("byte %zu, bit %x goes unseen", i / 3, bit);
-			if (e.kind != ERR_CORRUPT && e.kind != ERR_NEWER && e.kind != ERR_NOREPO)
+			if (e.kind != ERR_CORRUPT && e.kind != ERR_NEWER &&
+			    e.kind != ERR_NOREPO)
 				fail_msg("byte %zu: %s", i / 3, e.text);
 			head.p[i / 3] ^= bit;
 		}
@@ -321,7 +329,8 @@ static void put_head(struct repo *r, struct span open)
 	struct span digested;
 	struct id digest;
 
-	json_file_begin(&file, "repository", "bale.json", r->params.id, open, JSON_NONE, 0);
+	json_file_begin(
+	    &file, "repository", "bale.json", r->params.id, open, JSON_NONE, 0);
 	digested = buf_span(&file);
 	digest_name(&digest, &digested, 1);
 	json_file_end(&file, &digest);
@@ -372,17 +381,17 @@ static void absurd_cutting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(opens_what_it_made),
-		cmocka_unit_test(head_has_no_key),
-		cmocka_unit_test(wrong_secrets),
-		cmocka_unit_test(many_keys),
-		cmocka_unit_test(refused_keys),
-		cmocka_unit_test(damaged_key),
-		cmocka_unit_test(no_repository),
-		cmocka_unit_test(refuses_to_make),
-		cmocka_unit_test(damaged_head),
-		cmocka_unit_test(newer_head),
-		cmocka_unit_test(absurd_cutting),
+	    cmocka_unit_test(opens_what_it_made),
+	    cmocka_unit_test(head_has_no_key),
+	    cmocka_unit_test(wrong_secrets),
+	    cmocka_unit_test(many_keys),
+	    cmocka_unit_test(refused_keys),
+	    cmocka_unit_test(damaged_key),
+	    cmocka_unit_test(no_repository),
+	    cmocka_unit_test(refuses_to_make),
+	    cmocka_unit_test(damaged_head),
+	    cmocka_unit_test(newer_head),
+	    cmocka_unit_test(absurd_cutting),
 	};
 
 	return cmocka_run_group_tests_name("repo_open", tests, set_up, tear_down);
