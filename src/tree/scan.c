@@ -158,7 +158,8 @@ static void list(struct node *d)
 		d->cache = true;
 		keep_tag(d);
 	}
-	qsort_r(d->index, d->n_names, sizeof *d->index, compare, d);
+	if (d->n_names > 0)
+		qsort_r(d->index, d->n_names, sizeof *d->index, compare, d);
 }
 
 static bool is_own(const struct walk_options *opt, const struct facts *f)

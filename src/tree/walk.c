@@ -293,8 +293,11 @@ static void block_ready(struct scan_block *b)
 	struct node *d = b->node;
 
 	b->ready = true;
-	if (b == d->head && d->scanned == 0)
+	if (b->first == 0) {
 		d->scanned = b->count;
+		dir_unref(d->parent);
+		d->parent = NULL;
+	}
 	add_subs(d, b);
 	if (b == d->tail && d->scanned == d->n_names)
 		spot_insert_before(&d->rest, d->self.next);
