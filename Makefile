@@ -36,7 +36,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit dumbfs help clean
+.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
+	check-asan check-tsan demo bench fuzz
 
 all: $O/bale ## build the program (the default)
 
@@ -74,6 +75,64 @@ $O/dumbfs: tests/dumbfs/dumbfs.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $$($(PKG_CONFIG) --cflags fuse3) -o $@ $< \
 		$$($(PKG_CONFIG) --libs fuse3) -pthread $(SANFLAGS)
+
+# --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
+
+PROVE  := prove -j$(JOBS) --merge --timer
+TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
+
+check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
+	@tests/deps.sh check
+	@$(MAKE) --no-print-directory WERROR=1 all check-static check-unit check-fuzz check-cli
+	@$(MAKE) --no-print-directory WERROR=1 check-clang check-asan check-tsan
+	@echo "make check: all passed"
+
+check-static: ## layers, file sizes, completeness of format/
+	@tests/layers.sh
+	@tests/formats.sh
+
+check-unit: $(UNITS) ## the unit tests
+	@$(TAP) $(PROVE) --exec '' $(UNITS)
+
+check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations and mutations
+	@for f in $(FUZZERS); do echo "fuzz $$(basename $$f): $$($$f testdata/vectors/$$(basename $$f))" || exit 1; done
+
+check-cli: $O/bale ## the command line
+	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
+
+check-clang: ## clang compiles everything without a warning
+	@if command -v clang-14 >/dev/null; then $(MAKE) --no-print-directory -s CC=clang-14 WERROR=1 all unit-programs; \
+	else echo "SKIPPED: clang-14 is not installed"; fi
+
+check-asan: ## unit tests and vectors under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory -s SAN=address,undefined WERROR=1 check-unit check-fuzz
+
+check-tsan: ## what uses threads, under ThreadSanitizer
+	@$(MAKE) --no-print-directory -s SAN=thread WERROR=1 check-unit-threads
+
+THREADED := $(wildcard $(addprefix tests/unit/test_,base.c store_mem.c store_dir.c walk.c target.c \
+	compress.c bundle_read.c pack.c determinism.c backup.c restore.c validate.c))
+check-unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
+	@$(TAP) $(PROVE) --exec '' $^
+
+unit-programs: $(UNITS) $(FUZZERS)
+
+demo: ## install what is missing, build, and show a backup of a real tree and its verified restore
+	@tests/deps.sh build
+	@$(MAKE) --no-print-directory all
+	@BALE=$(abspath $O/bale) tests/demo.sh
+
+fuzz: ## each fuzz target under libFuzzer for FUZZ_SECONDS (60)
+	@mkdir -p build/fuzz
+	@for x in $(notdir $(FUZZERS)); do \
+		clang-14 -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -Isrc -pthread $(LIB_CFLAGS) \
+			-fsanitize=fuzzer,address,undefined -o build/fuzz/$$x tests/fuzz/$$x.c tests/support/*.c \
+			$(LIB_SRC) $(LIB_LIBS) -lm && mkdir -p build/fuzz/corpus/$$x && \
+		build/fuzz/$$x -max_total_time=$(or $(FUZZ_SECONDS),60) -rss_limit_mb=1024 \
+			build/fuzz/corpus/$$x || exit 1; done
+
+bench: $(BENCHES) ## the floor of a first and of an unchanged backup of TREE
+	@for a in "" --stat; do $O/bench/floor $$a $(or $(TREE),/usr/include); done
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1: \2/p' Makefile
