@@ -220,7 +220,7 @@ static void teardown(struct run *r)
 	bands_release(&r->bands);
 	string_list_release(&r->seen);
 	string_list_release(&r->deltas);
-	client_release(&r->client);
+	client_state_release(&r->client);
 	delta_writer_release(&r->delta);
 	map_release(&r->own);
 	map_release(&r->links);

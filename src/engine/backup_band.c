@@ -149,10 +149,10 @@ bool band_begin(struct run *r, struct err *e)
 	struct band head;
 	bool ok;
 
-	client_load(r->cache, r->repo->env, &r->client);
+	client_state_load(r->cache, r->repo->env, &r->client);
 	r->start = r->repo->env->now(r->repo->env);
 	r->client.counter++;
-	client_save(r->cache, &r->client);
+	client_state_save(r->cache, &r->client);
 	band_name_make(&r->name, r->start, r->client.id, r->client.counter);
 	fill_head(r, &head);
 	ok = put_band(r, BAND_HEAD, &head, e);
@@ -356,7 +356,7 @@ static void remember_client(struct run *r)
 	r->client.seen = (struct string_list){NULL, 0, 0};
 	for (i = 0; i < r->seen.n; i++)
 		string_list_add(&r->client.seen, span_str(r->seen.v[i]));
-	client_save(r->cache, &r->client);
+	client_state_save(r->cache, &r->client);
 }
 
 bool band_finish(struct run *r, struct err *e)

@@ -41,7 +41,7 @@ static bool parse_line(struct client_state *s, const char *line)
 	return false;
 }
 
-void client_load(struct cache *c, struct env *env, struct client_state *out)
+void client_state_load(struct cache *c, struct env *env, struct client_state *out)
 {
 	struct buf text = BUF_EMPTY;
 	char *line, *save = NULL;
@@ -56,18 +56,18 @@ void client_load(struct cache *c, struct env *env, struct client_state *out)
 			ok = parse_line(out, line);
 	}
 	if (!ok || !out->id[0] || out->counter == 0) {
-		client_release(out);
+		client_state_release(out);
 		fresh(env, out);
 	}
 	buf_release(&text);
 }
 
-void client_release(struct client_state *s)
+void client_state_release(struct client_state *s)
 {
 	string_list_release(&s->seen);
 }
 
-void client_save(struct cache *c, const struct client_state *s)
+void client_state_save(struct cache *c, const struct client_state *s)
 {
 	struct buf text = BUF_EMPTY;
 	size_t i;

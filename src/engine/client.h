@@ -16,10 +16,10 @@ struct client_state {
 	struct string_list seen;       /* tombstones that its tails have named */
 };
 
-void client_load(struct cache *c, struct env *env, struct client_state *out);
-void client_release(struct client_state *s);
+void client_state_load(struct cache *c, struct env *env, struct client_state *out);
+void client_state_release(struct client_state *s);
 
 /* Before a band's head is put: its counter is spent, come what may. */
-void client_save(struct cache *c, const struct client_state *s);
+void client_state_save(struct cache *c, const struct client_state *s);
 
 #endif
