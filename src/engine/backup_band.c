@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "engine/backup_run.h"
@@ -38,6 +39,33 @@ static void copy_list(struct string_list *l, const char *const *v, size_t n)
 		string_list_add(l, span_str(v[i]));
 }
 
+/*
+ * Sources as the snapshot tells of them: absolute, as walk_open makes them. Whether a slash
+ * at the end had a link followed is not part of it.
+ */
+static void add_source(struct string_list *l, const char *source)
+{
+	char *cwd = *source == '/' ? NULL : getcwd(NULL, 0);
+	char *whole = mem_printf("%s/%s", cwd ? cwd : "", source), *rest = whole, *part;
+	struct buf out = BUF_EMPTY;
+
+	while ((part = strsep(&rest, "/"))) {
+		if (!*part || strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") == 0)
+			while (out.n > 0 && out.p[--out.n] != '/')
+				;
+		else
+			buf_printf(&out, "/%s", part);
+	}
+	if (out.n == 0)
+		buf_add_byte(&out, '/');
+	string_list_add(l, buf_span(&out));
+	buf_release(&out);
+	free(whole);
+	free(cwd);
+}
+
 /* What head, part and tail have in common. */
 static void fill_head(const struct run *r, struct band *b)
 {
@@ -49,7 +77,8 @@ static void fill_head(const struct run *r, struct band *b)
 	b->set = mem_strdup(r->o->set);
 	b->host = mem_strdup(r->o->host);
 	b->user = mem_strdup(r->o->user);
-	copy_list(&b->paths, r->o->paths, r->o->n_paths);
+	for (size_t i = 0; i < r->o->n_paths; i++)
+		add_source(&b->paths, r->o->paths[i]);
 	copy_list(&b->tags, r->o->tags, r->o->n_tags);
 }
 
