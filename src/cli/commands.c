@@ -6,6 +6,9 @@
 const struct command *const commands[] = {
 	&cmd_init,
 	&cmd_backup,
+	&cmd_list,
+	&cmd_ls,
+	&cmd_cat,
 	&cmd_key,
 	&cmd_help,
 	&cmd_version,
