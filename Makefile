@@ -37,7 +37,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan demo bench fuzz
+	check-asan check-tsan demo bench fuzz install
 
 all: $O/bale ## build the program (the default)
 
@@ -133,6 +133,11 @@ fuzz: ## each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 
 bench: $(BENCHES) ## the floor of a first and of an unchanged backup of TREE
 	@for a in "" --stat; do $O/bench/floor $$a $(or $(TREE),/usr/include); done
+
+install: $O/bale ## install program and manual page (DESTDIR, PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $O/bale $(DESTDIR)$(PREFIX)/bin/bale
+	install -m 644 docs/bale.1 $(DESTDIR)$(PREFIX)/share/man/man1/bale.1
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1: \2/p' Makefile

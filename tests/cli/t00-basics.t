@@ -1,0 +1,90 @@
+#!/bin/sh
+# Usage, help, and the manual page.
+. "$(dirname "$0")/lib.sh"
+
+bale_is 2 "no command is a usage error"
+says "usage: bale" "and shows the usage"
+bale_is 2 "an unknown command" frobnicate
+says "no command frobnicate" "is named"
+bale_is 2 "an option before the command" -r x list
+says "options follow the command" "is explained"
+bale_is 2 "an unknown option" list -r x --frob
+says "unknown option --frob" "is named"
+bale_is 2 "a missing value" list --repo
+bale_is 2 "a missing argument" cat -r x
+bale_is 2 "an argument too many" list -r x y
+says "too many: y" "is named"
+bale_is 2 "no repository named" list
+says "BALE_REPO" "tells how to name one"
+bale_is 2 "a number out of bounds" backup -r x -j 5000 /tmp
+bale_is 2 "a level out of bounds" backup -r x --level 23 /tmp
+bale_is 2 "a checkpoint that is neither size nor time" backup -r x --checkpoint 5q /tmp
+bale_is 2 "a set with a tilde" backup -r x --set a~1 /tmp
+bale_is 2 "a set called latest" backup -r x --set latest /tmp
+bale_is 2 "restore without a target" restore -r x latest
+bale_is 2 "two levels of validation" validate -r x --quick --full
+bale_is 2 "key with an unknown verb" key -r x frob
+
+bale_is 2 "errors in JSON" list -r x --frob --json
+is "$(jq -r '.type + " " + .kind + " " + (.status | tostring)' "$T/err")" "error usage 2" \
+	"are one object"
+
+bale_is 0 "help" help
+ok "lists the commands" grep -q "backup" "$T/out"
+bale_is 0 "--help" --help
+bale_is 0 "version" version
+ok "tells the format" grep -q "^bale [0-9.]*, format 1" "$T/out"
+bale_is 0 "--version" --version
+bale_is 0 "version in JSON" version --json
+is "$(field .type)" summary "ends with a summary"
+bale_is 2 "help for an unknown command" help frobnicate
+for c in init backup list ls cat restore validate key help version; do
+	bale_is 0 "help $c" help $c
+	mv "$T/out" "$T/help"
+	bale_is 0 "$c --help" $c --help
+	ok "is the same" cmp "$T/help" "$T/out"
+done
+
+"$BALE" help >/dev/full 2>"$T/err"
+is $? 1 "standard output that cannot be written is a failure"
+says "standard output" "that is named"
+
+# The manual page tells of each option what the table says, and of no other.
+"$BALE" help --all | awk '
+	/^usage: bale / { where = $3; next }
+	/^options:/ { section = where; next }
+	/^[a-z ]*:$/ { section = "shared"; next }
+	/^  / {
+		sub(/^ */, "")
+		split($0, w, /  +/)
+		print section, w[1]
+	}' | sort -u >"$T/table"
+awk '
+	/^\.Sh COMMANDS/ { commands = 1; next }
+	/^\.Sh OPTIONS/ { commands = 0; shared = 1; next }
+	/^\.Sh / { commands = 0; shared = 0 }
+	commands && /^\.Ss / { where = $2 }
+	shared { where = "shared" }
+	(commands || shared) && /^\.It Fl / {
+		line = $0
+		sub(/^\.It /, "", line)
+		gsub(/Fl /, "-", line)
+		gsub(/ , /, ", ", line)
+		gsub(/Ar /, "", line)
+		print where, line
+	}' "$TOP/docs/bale.1" | sort -u >"$T/manual"
+ok "the manual page has the options of the table" diff "$T/table" "$T/manual"
+ok "and they are not none" test "$(wc -l <"$T/table")" -gt 20
+"$BALE" help --all | sed -n 's/^usage: bale \([a-z]*\).*/\1/p' >"$T/table"
+awk '/^\.Sh COMMANDS/ { c = 1; next } /^\.Sh / { c = 0 } c && /^\.Ss / { print $2 }' \
+	"$TOP/docs/bale.1" >"$T/manual"
+ok "and the commands, in the same order" diff "$T/table" "$T/manual"
+
+if command -v mandoc >/dev/null; then
+	ok "mandoc finds nothing to say" \
+		sh -c "! mandoc -Tlint -W warning '$TOP/docs/bale.1' | grep ."
+else
+	skip "no mandoc"
+fi
+
+finish
