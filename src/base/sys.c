@@ -136,7 +136,14 @@ bool sys_pwrite(int fd, const void *p, size_t n, uint64_t at)
 
 int sys_fstat(int fd, struct stat *st)
 {
-	return faulty(SYS_STAT, NULL) ? -1 : fstat(fd, st);
+	int r;
+
+	if (faulty(SYS_STAT, NULL))
+		return -1;
+	do
+		r = fstat(fd, st);
+	while (r != 0 && errno == EINTR);
+	return r;
 }
 
 int sys_fstatat(int dir, const char *path, struct stat *st, int flags)
@@ -153,10 +160,24 @@ int sys_fstatat(int dir, const char *path, struct stat *st, int flags)
 
 int sys_mkdirat(int dir, const char *path, mode_t mode)
 {
-	return faulty(SYS_MKDIR, path) ? -1 : mkdirat(dir, path, mode);
+	int r;
+
+	if (faulty(SYS_MKDIR, path))
+		return -1;
+	do
+		r = mkdirat(dir, path, mode);
+	while (r != 0 && errno == EINTR);
+	return r;
 }
 
 int sys_unlinkat(int dir, const char *path, int flags)
 {
-	return faulty(SYS_UNLINK, path) ? -1 : unlinkat(dir, path, flags);
+	int r;
+
+	if (faulty(SYS_UNLINK, path))
+		return -1;
+	do
+		r = unlinkat(dir, path, flags);
+	while (r != 0 && errno == EINTR);
+	return r;
 }
