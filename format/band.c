@@ -72,7 +72,9 @@ void band_add_roll(struct band *b, const struct roll *r)
 
 void band_add_bundle(struct band *b, const struct band_bundle *x)
 {
-	b->bundles = mem_grow(b->bundles, &b->bundles_cap, b->n_bundles + 1, sizeof *b->bundles);
+	size_t need = b->n_bundles + 1;
+
+	b->bundles = mem_grow(b->bundles, &b->bundles_cap, need, sizeof *b->bundles);
 	b->bundles[b->n_bundles++] = *x;
 }
 
@@ -174,25 +176,27 @@ static void encode_index(const struct band *b, struct buf *s)
 
 void band_encode(const struct band *b, enum band_file kind, struct json_body *out)
 {
+	struct buf *s = &out->secret;
+
 	assert(kind <= BAND_TAIL);
 	encode_head(b, &out->open);
 	if (kind != BAND_HEAD)
 		encode_written(b, &out->open);
-	json_add_open(&out->secret, NULL, '{');
-	encode_what(b, &out->secret);
+	json_add_open(s, NULL, '{');
+	encode_what(b, s);
 	if (kind != BAND_HEAD)
-		encode_index(b, &out->secret);
+		encode_index(b, s);
 	if (kind == BAND_PART)
-		json_add_text(&out->secret, "last", span_of(b->last, b->last_len), APATH_MAX);
-	json_add_close(&out->secret, '}');
+		json_add_text(s, "last", span_of(b->last, b->last_len), APATH_MAX);
+	json_add_close(s, '}');
 }
 
 static void read_name(
-    struct json_reader *r, const struct json_file *jf, enum band_file kind, struct band *b)
+    struct json_reader *r, const char *name, enum band_file kind, struct band *b)
 {
 	enum band_file found;
 
-	if (!band_file_parse(span_str(jf->name), &b->name, &found, &b->part) || found != kind)
+	if (!band_file_parse(span_str(name), &b->name, &found, &b->part) || found != kind)
 		json_reader_fail(r, FAULT_CORRUPT, "name: not of such a file");
 }
 
@@ -334,7 +338,7 @@ bool band_decode(const struct json_file *jf, struct span secret, enum band_file 
 	band_init(b);
 	json_reader_init(&in, jf, types[kind]);
 	read_head(&in, b);
-	read_name(&in, jf, kind, b);
+	read_name(&in, jf->name, kind, b);
 	if (kind != BAND_HEAD)
 		read_written(&in, b);
 	object = json_reader_secret(&in, secret);

@@ -1,8 +1,8 @@
 /*
  * The JSON files of a band: head, part, tail, removed, fence (band.md).
  *
- * Open: names, times, sizes, the lists of bands and bundles. Secret: set, host, paths, tags,
- * totals of files, the references to hunks and their lists.
+ * Open: names, times, sizes, the lists of bands and bundles. Secret: set, host, paths,
+ * tags, totals of files, the references to hunks and their lists.
  */
 #ifndef BALE_FORMAT_BAND_H
 #define BALE_FORMAT_BAND_H
@@ -54,7 +54,7 @@ struct band_bundle {
 
 /* A reference as the JSON holds it: the bundle by name. */
 struct band_ref {
-	struct hunk_ref ref; /* ref.hint.bundle is not used; ref.first is owned by the band */
+	struct hunk_ref ref; /* ref.hint.bundle is not used; the band owns ref.first */
 	struct bundle_ref bundle;
 };
 
@@ -96,7 +96,7 @@ struct band {
 	uint32_t list_level;           /* 0: refs are hunks; n: lists of level n-1 */
 	struct band_ref *refs;
 	size_t n_refs, refs_cap;
-	char *last;                    /* a part: the last apath of its last hunk; else "" */
+	char *last;                    /* a part's last apath; else "" */
 	size_t last_len;
 	/* set where decoding found one that is not known, else "" */
 	char unknown_feature[FEATURE_MAX + 1];
@@ -110,8 +110,8 @@ void band_add_bundle(struct band *b, const struct band_bundle *x);
 void band_add_ref(struct band *b, const struct band_ref *r);
 
 /*
- * kind: HEAD, PART or TAIL. The file's name is to be band_file_name of b->name and b->part.
- * References go in ascending apath order.
+ * kind: HEAD, PART or TAIL. The file's name is to be band_file_name of b->name and
+ * b->part. References go in ascending apath order.
  */
 void band_encode(const struct band *b, enum band_file kind, struct json_body *out);
 

@@ -20,7 +20,8 @@ void band_name_make(
 {
 	struct time_parts t;
 
-	assert(client_valid(span_str(client)) && counter >= 1 && counter <= BAND_COUNTER_MAX);
+	assert(client_valid(span_str(client)));
+	assert(counter >= 1 && counter <= BAND_COUNTER_MAX);
 	memset(n, 0, sizeof *n);
 	time_split(start_ns, &t);
 	digits_encode(n->text, 4, (uint64_t)t.year);
@@ -89,17 +90,6 @@ void band_file_name(char out[NAME_MAX_LEN + 1], const char *band, enum band_file
 	snprintf(out, NAME_MAX_LEN + 1, "%s-%s%s-%s", band, kinds[kind], number, r);
 }
 
-/* The random end, of a hyphen and RANDOM_SIZE characters. */
-static bool random_valid(struct span s)
-{
-	size_t i;
-
-	for (i = 1; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'v'))
-			return false;
-	return s.n == 1 + RANDOM_SIZE && s.p[0] == '-';
-}
-
 static struct span skip(struct span s, size_t n)
 {
 	return span_of(s.p + n, s.n - n);
@@ -144,5 +134,5 @@ bool band_file_parse(
 			return false;
 		file = skip(file, used);
 	}
-	return random_valid(file);
+	return file.n > 0 && file.p[0] == '-' && base32_valid(skip(file, 1), RANDOM_SIZE);
 }

@@ -1,5 +1,6 @@
 /*
- * Registrations for strict mode: vacuum waits for each client that stands here (client.md).
+ * Registrations for strict mode: vacuum waits for each client that stands here
+ * (client.md).
  */
 #include "format/client.h"
 

@@ -1,6 +1,6 @@
 /*
- * clients/<name>: a client registers for strict mode, or is retired (client.md). Open: id,
- * time, state. Secret: host.
+ * clients/<name>: a client registers for strict mode, or is retired (client.md). Open:
+ * id, time, state. Secret: host.
  */
 #ifndef BALE_FORMAT_CLIENT_H
 #define BALE_FORMAT_CLIENT_H
@@ -11,7 +11,7 @@ struct client {
 	char id[CLIENT_SIZE + 1];
 	int64_t time;
 	bool retired;
-	uint64_t counter; /* the counter of its last band when this was written; 0 = none */
+	uint64_t counter; /* of its last band when this was written; 0: none */
 	char *host;
 };
 

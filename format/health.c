@@ -1,6 +1,6 @@
 /*
- * Health: what one validation found. Each is a file of its own, since nothing is rewritten;
- * what counts of them is told in health.md.
+ * Health: what one validation found. Each is a file of its own, since nothing is
+ * rewritten; what counts of them is told in health.md.
  */
 #include "format/health.h"
 
@@ -25,13 +25,17 @@ void health_release(struct health *h)
 
 void health_add_damage(struct health *h, const struct damage *d)
 {
-	h->damage = mem_grow(h->damage, &h->damage_cap, h->n_damage + 1, sizeof *h->damage);
+	size_t need = h->n_damage + 1;
+
+	h->damage = mem_grow(h->damage, &h->damage_cap, need, sizeof *h->damage);
 	h->damage[h->n_damage++] = *d;
 }
 
 void health_add_checked(struct health *h, const struct checked *c)
 {
-	h->checked = mem_grow(h->checked, &h->checked_cap, h->n_checked + 1, sizeof *h->checked);
+	size_t need = h->n_checked + 1;
+
+	h->checked = mem_grow(h->checked, &h->checked_cap, need, sizeof *h->checked);
 	h->checked[h->n_checked++] = *c;
 }
 

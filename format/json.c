@@ -2,9 +2,10 @@
  * The envelope of JSON files.
  *
  * What stands before the open members has one form, byte for byte, and is read without a
- * parser: that tells a short file from a damaged one, and a newer version whatever else it
- * has changed. The rest is parsed as JSON; the two last members are then found by their
- * commas, so that what is digested and what is authenticated are runs of bytes, not values.
+ * parser: that tells a short file from a damaged one, and a newer version whatever else
+ * it has changed. The rest is parsed as JSON; the two last members are then found by
+ * their commas, so that what is digested and what is authenticated are runs of bytes,
+ * not values.
  */
 #include "format/json.h"
 
@@ -50,10 +51,12 @@ void json_file_begin(struct buf *out, const char *type, const char *name,
 	char hex[2 * REPO_ID_SIZE + 1];
 	size_t others, digits = 1;
 
-	assert(out->n == 0 && strlen(type) <= JSON_TYPE_MAX && name_valid(span_str(name)));
+	assert(out->n == 0);
+	assert(strlen(type) <= JSON_TYPE_MAX && name_valid(span_str(name)));
 	hex_encode(repo, REPO_ID_SIZE, hex);
 	buf_printf(out,
-	    OPENING "%d,\"type\":\"%s\",\"name\":\"%s\",\"repository\":\"%s\",\"length\":",
+	    OPENING "%d,\"type\":\"%s\",\"name\":\"%s\",\"repository\":\"%s\","
+	            "\"length\":",
 	    FORMAT_VERSION, type, name, hex);
 	others = out->n + (open.n > 0 ? 1 + open.n : 0) +
 	         secret_text_size(mode, secret_size) + DIGEST_SIZE;
@@ -168,20 +171,22 @@ static bool read_front(struct span bytes, struct json_file *jf, struct fault *f)
 /* Checks the last DIGEST_SIZE bytes; what stands before them is under the digest. */
 static bool read_end(struct span bytes, struct json_file *jf, struct fault *f)
 {
-	size_t at = bytes.n - DIGEST_SIZE;
+	size_t skip = sizeof DIGEST - 1;
+	const uint8_t *end = NULL;
 
-	if (bytes.n < DIGEST_SIZE || memcmp(bytes.p + at, DIGEST, sizeof DIGEST - 1) != 0 ||
-	    memcmp(bytes.p + bytes.n - 3, CLOSING, 3) != 0 ||
-	    !hex_decode(span_of(bytes.p + at + sizeof DIGEST - 1, 2 * ID_SIZE), jf->digest.b,
-	        ID_SIZE))
+	if (bytes.n >= DIGEST_SIZE)
+		end = bytes.p + bytes.n - DIGEST_SIZE;
+	if (!end || memcmp(end, DIGEST, skip) != 0 ||
+	    memcmp(end + skip + 2 * ID_SIZE, CLOSING, sizeof CLOSING - 1) != 0 ||
+	    !hex_decode(span_of(end + skip, 2 * ID_SIZE), jf->digest.b, ID_SIZE))
 		return fault_set(f, FAULT_CORRUPT, 0, "digest: not the last member");
-	jf->digested = at;
+	jf->digested = bytes.n - DIGEST_SIZE;
 	return true;
 }
 
 /*
- * The offsets of the last two commas between members of the outer object; 0 where there are
- * fewer. The text is known to be JSON.
+ * The offsets of the last two commas between members of the outer object; 0 where there
+ * are fewer. The text is known to be JSON.
  */
 static void find_commas(struct span s, size_t *last, size_t *before)
 {
@@ -213,7 +218,7 @@ static bool begins(struct span s, const char *text)
 	return s.n >= strlen(text) && memcmp(s.p, text, strlen(text)) == 0;
 }
 
-/* The member right before the digest, if it is sealed or private; neither stands elsewhere. */
+/* sealed and private: right before the digest, and nowhere else. */
 static bool read_secret(struct span bytes, struct json_file *jf, struct fault *f)
 {
 	bool sealed = json_object_get(jf->root, "sealed") != NULL;

@@ -1,6 +1,6 @@
 /*
- * How the codecs of format/ write and read the members of a JSON file. The forms of values
- * are those of json.md §2: text, time, hex, base64, numbers.
+ * How the codecs of format/ write and read the members of a JSON file. The forms of
+ * values are those of json.md §2: text, time, hex, base64, numbers.
  */
 #ifndef BALE_FORMAT_JSON_INTERNAL_H
 #define BALE_FORMAT_JSON_INTERNAL_H
@@ -34,23 +34,27 @@ void time_split(int64_t ns, struct time_parts *t);
 void digits_encode(char *p, size_t n, uint64_t v);
 bool digits_decode(const uint8_t *p, size_t n, uint64_t *v);
 
+/* n characters [0-9a-v]: ids of clients, random parts of names. */
+bool base32_valid(struct span s, size_t n);
 bool client_valid(struct span s);
 bool feature_valid(struct span s);
 
 /*
- * Writing. Each adds one member, with a comma before it unless it is the first of its object.
- * Values past their bound are our bug and asserted. Key NULL adds an item of an array.
+ * Writing. Each adds one member, with a comma before it unless it is the first of its
+ * object. Values past their bound are our bug and asserted. Key NULL adds an item of an
+ * array.
  */
 void json_add_u64(struct buf *b, const char *key, uint64_t v);
 void json_add_bool(struct buf *b, const char *key, bool v);
-void json_add_word(struct buf *b, const char *key, const char *word); /* nothing to escape */
+void json_add_word(struct buf *b, const char *key, const char *word); /* as it stands */
 void json_add_text(struct buf *b, const char *key, struct span bytes, size_t max);
 void json_add_string(struct buf *b, const char *key, const char *s); /* NULL is "" */
 void json_add_time(struct buf *b, const char *key, int64_t ns);
 void json_add_hex(struct buf *b, const char *key, const uint8_t *p, size_t n);
 void json_add_id(struct buf *b, const char *key, const struct id *id);
 void json_add_base64(struct buf *b, const char *key, struct span bytes);
-void json_add_list(struct buf *b, const char *key, const struct string_list *l, size_t max);
+void json_add_list(
+    struct buf *b, const char *key, const struct string_list *l, size_t max);
 void json_add_open(struct buf *b, const char *key, char bracket);
 void json_add_close(struct buf *b, char bracket);
 
@@ -68,7 +72,8 @@ struct json_reader {
 json_t *json_text_load(struct span text, struct fault *f);
 
 /* FAULT_FOREIGN where the file is not of the type. */
-void json_reader_init(struct json_reader *r, const struct json_file *jf, const char *type);
+void json_reader_init(
+    struct json_reader *r, const struct json_file *jf, const char *type);
 
 /*
  * Move the reader to the secret object. The caller drops what is returned (NULL, and the
@@ -86,7 +91,10 @@ void json_get_hex(struct json_reader *r, const char *key, uint8_t *out, size_t n
 void json_get_id(struct json_reader *r, const char *key, struct id *id);
 void json_get_base64(struct json_reader *r, const char *key, uint8_t *out, size_t n);
 
-/* The index of the word in `words`, which NULL ends; one that is not there is FAULT_NEWER. */
+/*
+ * The index of the word in `words`, which NULL ends; one that is not there is
+ * FAULT_NEWER.
+ */
 int json_get_word(struct json_reader *r, const char *key, const char *const *words);
 
 /* At most max bytes, NUL-ended, and freed by the caller; *len may be NULL. */
@@ -102,13 +110,16 @@ void json_get_band(struct json_reader *r, const char *key, struct band_name *n);
 void json_get_list(struct json_reader *r, const char *key, size_t max,
     bool (*valid)(struct span s), struct string_list *l);
 
-/* Calls fn with the reader standing on each item of an array of objects, until one fails. */
+/*
+ * Calls fn with the reader standing on each item of an array of objects, until one
+ * fails.
+ */
 void json_get_each(struct json_reader *r, const char *key,
     void (*fn)(struct json_reader *r, void *arg), void *arg);
 
 /*
- * Reads "required" into *l (may be NULL). A feature that this version lacks is FAULT_NEWER
- * and named in `unknown`, which is "" otherwise.
+ * Reads "required" into *l (may be NULL). A feature that this version lacks is
+ * FAULT_NEWER and named in `unknown`, which is "" otherwise.
  */
 void json_get_required(
     struct json_reader *r, struct string_list *l, char unknown[FEATURE_MAX + 1]);

@@ -2,8 +2,8 @@
  * Members of JSON files, written and read.
  *
  * Writing goes straight to text, in the order of the calls: equal structures give equal
- * bytes. Reading is by jansson, and stops at the first failure as a cursor does (wire.h), so
- * that codecs read as a list of their members.
+ * bytes. Reading is by jansson, and stops at the first failure as a cursor does
+ * (wire.h), so that codecs read as a list of their members.
  */
 #include "format/json_internal.h"
 
@@ -116,7 +116,8 @@ void json_add_base64(struct buf *b, const char *key, struct span bytes)
 	buf_add_byte(b, '"');
 }
 
-void json_add_list(struct buf *b, const char *key, const struct string_list *l, size_t max)
+void json_add_list(
+    struct buf *b, const char *key, const struct string_list *l, size_t max)
 {
 	size_t i;
 
@@ -137,7 +138,9 @@ void json_add_close(struct buf *b, char bracket)
 	buf_add_byte(b, (uint8_t)bracket);
 }
 
-/* Within jansson, too, running out of memory must end the program, not look like damage. */
+/*
+ * Within jansson, too, running out of memory must end the program, not look like damage.
+ */
 static void set_allocator(void)
 {
 	json_set_alloc_funcs(mem_alloc, free);
@@ -148,6 +151,7 @@ json_t *json_text_load(struct span text, struct fault *f)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t error;
 	json_t *root;
+	size_t at;
 
 	pthread_once(&once, set_allocator);
 	if (text.n == 0) {
@@ -157,15 +161,18 @@ json_t *json_text_load(struct span text, struct fault *f)
 	root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	if (root && json_is_object(root))
 		return root;
-	if (root)
+	if (root) {
 		fault_set(f, FAULT_CORRUPT, 0, "JSON: not an object");
-	else if (json_error_code(&error) == json_error_numeric_overflow)
-		fault_set(f, FAULT_LIMIT, (size_t)error.position, "JSON: a number too large");
+		json_decref(root);
+		return NULL;
+	}
+	at = (size_t)error.position;
+	if (json_error_code(&error) == json_error_numeric_overflow)
+		fault_set(f, FAULT_LIMIT, at, "JSON: a number too large");
 	else if (json_error_code(&error) == json_error_duplicate_key)
-		fault_set(f, FAULT_CORRUPT, (size_t)error.position, "JSON: a member twice");
+		fault_set(f, FAULT_CORRUPT, at, "JSON: a member twice");
 	else
-		fault_set(f, FAULT_CORRUPT, (size_t)error.position, "JSON: not well formed");
-	json_decref(root);
+		fault_set(f, FAULT_CORRUPT, at, "JSON: not well formed");
 	return NULL;
 }
 
@@ -389,7 +396,9 @@ void json_get_each(struct json_reader *r, const char *key,
 	r->object = outer;
 }
 
-/* No version so far knows a feature: an entry of any name is one that this reader lacks. */
+/*
+ * No version so far knows a feature: an entry of any name is one that this reader lacks.
+ */
 void json_get_required(
     struct json_reader *r, struct string_list *l, char unknown[FEATURE_MAX + 1])
 {

@@ -1,9 +1,10 @@
 /*
  * The forms in which values stand in JSON files: percent-escaped text, base64, times.
  *
- * Every value has one form only, so that equal structures give equal bytes and a decoder can
- * be checked by encoding again. Text and times are decoded leniently and then compared with
- * what encoding gives: the rule for what must be escaped stands in one place.
+ * Every value has one form only, so that equal structures give equal bytes and a decoder
+ * can be checked by encoding again. Text and times are decoded leniently and then
+ * compared with what encoding gives: the rule for what must be escaped stands in one
+ * place.
  */
 #include "format/json_internal.h"
 
@@ -80,6 +81,8 @@ bool text_decode(struct span text, struct buf *out)
 	size_t start = out->n, i;
 	bool ok;
 
+	if (text.n == 0)
+		return true;
 	for (i = 0; i < text.n; i++) {
 		if (text.p[i] != '%') {
 			buf_add_byte(out, text.p[i]);
@@ -119,8 +122,10 @@ void base64_encode(struct span bytes, struct buf *out)
 			v |= (uint32_t)bytes.p[i + 1] << 8;
 		if (n > 2)
 			v |= bytes.p[i + 2];
-		for (k = 0; k < 4; k++)
-			*o++ = (uint8_t)(k > n ? '=' : base64_digits[v >> (18 - 6 * k) & 63]);
+		for (k = 0; k <= n; k++)
+			*o++ = (uint8_t)base64_digits[v >> (18 - 6 * k) & 63];
+		for (; k < 4; k++)
+			*o++ = '=';
 	}
 }
 
@@ -175,7 +180,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
 
 static void date_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 {
-	/* no date in reach of int64 nanoseconds is more than a step or two off the guess */
+	/* within the reach of int64 nanoseconds the guess is off by a year or two */
 	*year = 1970 + days / 366;
 	while (days_of(*year + 1, 1, 1) <= days)
 		(*year)++;
@@ -243,10 +248,12 @@ bool time_decode(struct span text, int64_t *ns)
 	int64_t s;
 
 	if (text.n != TIME_TEXT_SIZE || !digits_decode(text.p, 4, &year) ||
-	    !digits_decode(text.p + 5, 2, &month) || !digits_decode(text.p + 8, 2, &day) ||
+	    !digits_decode(text.p + 5, 2, &month) ||
+	    !digits_decode(text.p + 8, 2, &day) ||
 	    !digits_decode(text.p + 11, 2, &hour) ||
 	    !digits_decode(text.p + 14, 2, &minute) ||
-	    !digits_decode(text.p + 17, 2, &second) || !digits_decode(text.p + 20, 9, &rest))
+	    !digits_decode(text.p + 17, 2, &second) ||
+	    !digits_decode(text.p + 20, 9, &rest))
 		return false;
 	if (month < 1 || month > 12)
 		return false;
@@ -260,14 +267,24 @@ bool time_decode(struct span text, int64_t *ns)
 	return memcmp(text.p, again, TIME_TEXT_SIZE) == 0;
 }
 
-bool client_valid(struct span s)
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool base32_valid(struct span s, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'v'))
+		if (!is_digit(s.p[i]) && !(s.p[i] >= 'a' && s.p[i] <= 'v'))
 			return false;
-	return s.n == CLIENT_SIZE;
+	return s.n == n;
+}
+
+bool client_valid(struct span s)
+{
+	return base32_valid(s, CLIENT_SIZE);
 }
 
 bool feature_valid(struct span s)
@@ -275,8 +292,8 @@ bool feature_valid(struct span s)
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'z') &&
-		    s.p[i] != '-')
+		if (!is_digit(s.p[i]) && s.p[i] != '-' &&
+		    !(s.p[i] >= 'a' && s.p[i] <= 'z'))
 			return false;
 	return s.n >= 1 && s.n <= FEATURE_MAX;
 }

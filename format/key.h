@@ -1,5 +1,6 @@
 /*
- * keys/<name>: one passphrase's, or one key file's, wrapped copy of the repository key (key.md).
+ * keys/<name>: one passphrase's, or one key file's, wrapped copy of the repository key
+ * (key.md).
  */
 #ifndef BALE_FORMAT_KEY_H
 #define BALE_FORMAT_KEY_H

@@ -1,5 +1,6 @@
 /*
- * Marks. A snapshot's own tail is never rewritten: what is said of it later is a file more.
+ * Marks. A snapshot's own tail is never rewritten: what is said of it later is a file
+ * more.
  */
 #include "format/mark.h"
 

@@ -88,7 +88,7 @@ static void read_tier(struct json_reader *r, void *arg)
 	average = (uint32_t)json_get_u64(r, "average", 1, CHUNK_MAX);
 	max = (uint32_t)json_get_u64(r, "max", 1, CHUNK_MAX);
 	if (min >= average || average > max)
-		json_reader_fail(r, FAULT_CORRUPT, "average: not above min, or above max");
+		json_reader_fail(r, FAULT_CORRUPT, "average: not between min and max");
 	if (average & (average - 1))
 		json_reader_fail(r, FAULT_CORRUPT, "average: not a power of two");
 	if (t->n > 0 && file_max <= t->cut->tier[t->n - 1].file_max)

@@ -1,6 +1,6 @@
 /*
- * Tombstones. What one names is deleted some day: so a name that is not exactly one of the
- * known kinds is refused, and with it the whole tombstone.
+ * Tombstones. What one names is deleted some day: so a name that is not exactly one of
+ * the known kinds is refused, and with it the whole tombstone.
  */
 #include "format/tombstone.h"
 

@@ -8,7 +8,8 @@
 #include "format/json.h"
 
 /* Decode (the secret is jf->secret) and encode into an empty body. */
-typedef bool json_turn_fn(const struct json_file *jf, struct json_body *out, struct fault *f);
+typedef bool json_turn_fn(
+    const struct json_file *jf, struct json_body *out, struct fault *f);
 
 /* The whole file in one step; for the tests, whose digests nobody checks. */
 void json_make(struct buf *out, const char *type, const char *name,
@@ -22,9 +23,9 @@ bool json_turn(struct span bytes, json_turn_fn *turn, struct buf *out, struct fa
 void json_turn_fuzz(struct span bytes, json_turn_fn *turn);
 
 /*
- * The vectors of a structure: good ones turn to themselves, and neither begin nor end short;
- * a bad-KIND-… is refused as KIND, an unsupported- one as newer. Prints what does not hold;
- * returns how many files were looked at, 0 where anything failed.
+ * The vectors of a structure: good ones turn to themselves, and neither begin nor end
+ * short; a bad-KIND-… is refused as KIND, an unsupported- one as newer. Prints what does
+ * not hold; returns how many files were looked at, 0 where anything failed.
  */
 size_t json_vectors_check(const char *structure, json_turn_fn *turn);
 

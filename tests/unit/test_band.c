@@ -348,7 +348,8 @@ static void names_refused(void **state)
 	static const char *const bad[] = {"", "20261118021007-" CLIENT "-",
 	    "20261118021007-" CLIENT, "20261118021007-" CLIENT "-0",
 	    "20261118021007-" CLIENT "-01", "20261118021007-" CLIENT "-10000000000",
-	    "20261118021007-" CLIENT "-99999999999999999999999999", "20261118021007-" CLIENT "-1x",
+	    "20261118021007-" CLIENT "-99999999999999999999999999",
+	    "20261118021007-" CLIENT "-1x",
 	    "20261118021007-" CLIENT "--1", "20261118021007-0123456789abcduw-1",
 	    "20261118021007-0123456789abcduV-1", "20261118021007-0123456789abcdu-11",
 	    "20261318021007-" CLIENT "-1", "20260018021007-" CLIENT "-1",
@@ -365,7 +366,8 @@ static void names_refused(void **state)
 			fail_msg("%s", bad[i]);
 }
 
-static void check_file(enum band_file kind, unsigned part, uint64_t counter, const char *end)
+static void check_file(
+    enum band_file kind, unsigned part, uint64_t counter, const char *end)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct band_name n, back;
@@ -400,9 +402,11 @@ static void file_names_refused(void **state)
 	static const char *const bad[] = {"", "-", "-head", "-head-", "-head" RANDOM,
 	    "-head-" RANDOM "0", "-head-abcdefghijklmnopqrstuv012", "-Head-" RANDOM,
 	    "-head-abcdefghijklmnopqrstuv012w", "-head-0001-" RANDOM, "-body-" RANDOM,
-	    "-part-" RANDOM, "-part-001-" RANDOM, "-part-0000-" RANDOM, "-part-01000-" RANDOM,
+	    "-part-" RANDOM, "-part-001-" RANDOM, "-part-0000-" RANDOM,
+	    "-part-01000-" RANDOM,
 	    "-part-00000-" RANDOM, "-part-100000-" RANDOM, "-part-000x-" RANDOM,
-	    "-part-0001" RANDOM, "-part0001-" RANDOM, "-tails-" RANDOM, "-tail-" RANDOM ".tmp",
+	    "-part-0001" RANDOM, "-part0001-" RANDOM, "-tails-" RANDOM,
+	    "-tail-" RANDOM ".tmp",
 	    "-tail", "-"};
 	char name[128];
 	struct band_name n;

@@ -8,7 +8,7 @@
 #include "../support/json_turn.h"
 #include "format/json_internal.h"
 
-static const uint8_t repo[REPO_ID_SIZE] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static const uint8_t repo[REPO_ID_SIZE] = {0xab, 1, 2, 3, 4, 5, 6, 7, 8};
 static const struct id digest = {{1, 2, 3}};
 
 static void vectors(void **state)
@@ -29,7 +29,8 @@ static void check_offsets(enum json_secret mode, const char *secret, size_t pad)
 		memset(buf_extend(&open, pad), 'x', pad);
 		buf_add_str(&open, "\"");
 	}
-	json_file_begin(&file, "tail", "a-name", repo, buf_span(&open), mode, strlen(secret));
+	json_file_begin(
+	    &file, "tail", "a-name", repo, buf_span(&open), mode, strlen(secret));
 	aad = file.n;
 	json_file_secret(&file, mode, span_str(secret));
 	digested = file.n;
@@ -58,8 +59,8 @@ static void offsets(void **state)
 	for (pad = 0; pad < 1200; pad++) {
 		check_offsets(JSON_NONE, "", pad);
 		check_offsets(JSON_PRIVATE, "{\"digest\":1,\"sealed\":\"\\\"}\"}", pad);
-		check_offsets(
-		    JSON_SEALED, "0123456789012345678901234567890123456789 and more", pad);
+		check_offsets(JSON_SEALED,
+		    "0123456789012345678901234567890123456789 and more", pad);
 	}
 }
 
@@ -110,8 +111,8 @@ static void text(void **state)
 
 static void text_refused(void **state)
 {
-	static const char *const bad[] = {"%", "%4", "%41", "%0a", "%c3%a9", "%C3%A9", "%G0",
-	    "\n", "\x7f", "\xe9", "100% ", "%%"};
+	static const char *const bad[] = {"%", "%4", "%41", "%0a", "%c3%a9", "%C3%A9",
+	    "%G0", "\n", "\x7f", "\xe9", "100% ", "%%"};
 	struct buf out = BUF_EMPTY;
 	size_t i;
 
@@ -144,8 +145,8 @@ static void text_any(void **state)
 
 static void base64(void **state)
 {
-	static const char *const bad[] = {"A", "QQ", "QR==", "QUJ=", "QQ=A", "Q===", "====",
-	    "QUJD\n", "QU D", "QQ==QQ==", "QU-_"};
+	static const char *const bad[] = {"A", "QQ", "QR==", "QUJ=", "QQ=A", "Q===",
+	    "====", "QUJD\n", "QU D", "QQ==QQ==", "QU-_"};
 	struct buf a = BUF_EMPTY, b = BUF_EMPTY;
 	uint8_t bytes[256];
 	size_t i;

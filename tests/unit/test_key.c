@@ -42,10 +42,11 @@ static void round_trip(const struct key_slot *k)
 
 static void passphrase(void **state)
 {
-	struct key_slot k = {KEY_PASSPHRASE, 1794967807123456789, "", 64, 4ull << 30, {1}, {2}};
+	struct key_slot k = {.kind = KEY_PASSPHRASE, .ops = 64, .mem = 4ull << 30};
 
 	(void)state;
-	memset(k.label, '\xff', 64); /* the longest in bytes, three characters each in JSON */
+	k.created = 1794967807123456789;
+	memset(k.label, '\xff', 64); /* each becomes three characters in the JSON */
 	memset(k.salt, 0xc3, sizeof k.salt);
 	memset(k.wrapped, 0x3c, sizeof k.wrapped);
 	round_trip(&k);
