@@ -24,7 +24,7 @@ struct hint {
 
 /* A run of a file's bytes: a chunk, or a hole. */
 struct extent {
-	uint64_t length; /* at least 1; a chunk's at most CHUNK_MAX */
+	uint64_t length; /* at least 1; a chunk's at most CHUNK_MAX; a list's: what it tells of */
 	bool hole;
 	struct id id;    /* not of a hole */
 	struct hint hint;

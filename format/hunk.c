@@ -249,7 +249,7 @@ static void read_hole(struct cursor *c, struct extent *x, bool *any)
 
 /* rest: what is left of the file's size; the last extent takes it whole. */
 static void read_length(
-    struct hunk_columns *k, struct extent *x, uint64_t *rest, bool last)
+    struct hunk_columns *k, struct extent *x, bool list, uint64_t *rest, bool last)
 {
 	struct cursor *c = &k->c[COLUMN_LENGTH];
 
@@ -259,7 +259,7 @@ static void read_length(
 		x->length = cursor_varint(c, INT64_MAX, "hunk: length of an extent");
 	if (x->length == 0 || x->length > *rest)
 		cursor_fail(c, FAULT_CORRUPT, "hunk: lengths and size differ");
-	else if (!x->hole && x->length > CHUNK_MAX)
+	else if (!x->hole && !list && x->length > CHUNK_MAX)
 		cursor_fail(c, FAULT_LIMIT, "hunk: length of a chunk");
 	*rest -= x->length;
 }
@@ -270,7 +270,7 @@ static bool read_extents(struct hunk_columns *k, struct entry *e)
 	uint64_t v = cursor_varint(c, ENTRY_EXTENTS * 2 + 1, "hunk: extents");
 	bool list = e->content == CONTENT_LIST, holes = v & 1, any = false;
 	uint32_t i, n = (uint32_t)(v >> 1);
-	uint64_t rest = list ? UINT64_MAX : e->size;
+	uint64_t rest = e->size;
 	struct extent *x;
 
 	if (!c->bad && (n == 0 || (list && holes)))
@@ -283,7 +283,7 @@ static bool read_extents(struct hunk_columns *k, struct entry *e)
 		*x = (struct extent){0};
 		if (holes)
 			read_hole(&k->c[COLUMN_HOLES], x, &any);
-		read_length(k, x, &rest, !list && i + 1 == n);
+		read_length(k, x, list, &rest, i + 1 == n);
 		if (!x->hole) {
 			cursor_id(&k->c[COLUMN_ID], &x->id, "hunk: chunk id");
 			hint_reader_next(&k->hints, &k->c[COLUMN_BUNDLE],

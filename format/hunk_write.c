@@ -192,13 +192,13 @@ static void add_extents(struct hunk_writer *w, const struct entry *e)
 	buf_add_varint(&w->column[COLUMN_EXTENTS], (uint64_t)e->n_extents << 1 | holes);
 	for (i = 0; i < e->n_extents; i++) {
 		x = &e->extents[i];
-		assert(x->length >= 1 && x->length <= (x->hole ? INT64_MAX : CHUNK_MAX));
+		assert(x->length >= 1 && x->length <= (x->hole || list ? INT64_MAX : CHUNK_MAX));
 		sum += x->length;
-		assert(list || sum <= e->size);
+		assert(sum <= e->size);
 		if (holes)
 			buf_add_byte(&w->column[COLUMN_HOLES], x->hole);
 		/* A file's last length follows from its size. */
-		if (list || i + 1 < e->n_extents)
+		if (i + 1 < e->n_extents)
 			buf_add_varint(&w->column[COLUMN_LENGTH], x->length);
 		if (x->hole)
 			continue;
@@ -206,7 +206,7 @@ static void add_extents(struct hunk_writer *w, const struct entry *e)
 		hint_writer_add(&w->hints, &x->hint, &w->column[COLUMN_BUNDLE],
 		    &w->column[COLUMN_SLOT]);
 	}
-	assert(list || sum == e->size);
+	assert(sum == e->size);
 	if (list) {
 		assert(e->list_level <= LIST_LEVEL_MAX);
 		buf_add_byte(&w->column[COLUMN_LEVEL], (uint8_t)e->list_level);

@@ -73,7 +73,8 @@ void list_writer_add_hunk(struct list_writer *w, const struct hunk_ref *r)
 void list_writer_add_extent(struct list_writer *w, const struct extent *x)
 {
 	assert(w->kind == LIST_EXTENTS && w->count < LIST_ITEMS_MAX);
-	assert(x->length >= 1 && x->length <= (x->hole ? INT64_MAX : CHUNK_MAX));
+	assert(x->length >= 1);
+	assert(x->length <= (x->hole || w->level > 0 ? INT64_MAX : CHUNK_MAX));
 	assert(!x->hole || w->level == 0);
 	buf_add_varint(&w->items, x->length << 1 | x->hole);
 	if (!x->hole)
@@ -219,7 +220,7 @@ enum step list_next_extent(struct list_iter *it, struct extent *x, struct fault 
 	x->hole = v & 1;
 	if (x->length == 0 || (x->hole && it->level > 0))
 		cursor_fail(c, FAULT_CORRUPT, "list: extent");
-	if (!x->hole && x->length > CHUNK_MAX)
+	if (!x->hole && it->level == 0 && x->length > CHUNK_MAX)
 		cursor_fail(c, FAULT_LIMIT, "list: length of a chunk");
 	if (!x->hole)
 		read_place(it, &x->id, &x->hint);

@@ -466,6 +466,7 @@ static bool extent_list(
 	struct inventory *inv = w->s->o.inventory;
 	struct buf plain = BUF_EMPTY;
 	struct numbers numbers = {0};
+	uint64_t before = w->left;
 	struct list_iter it;
 	struct extent x;
 	struct fault f;
@@ -496,6 +497,8 @@ static bool extent_list(
 		else
 			ok = extent_list(w, &x, level - 1, e);
 	}
+	if (ok && before - w->left != ref->length)
+		ok = err_set(e, ERR_CORRUPT, "a list of extents does not add up");
 	list_close(&it);
 out:
 	buf_release(&plain);

@@ -33,7 +33,7 @@ struct written {
 	uint64_t ticket;
 	struct hint hint;
 	uint32_t length;
-	uint64_t entries;
+	uint64_t entries; /* in or below it; of a list of extents: bytes of the file */
 	struct buf first;
 };
 
@@ -370,27 +370,31 @@ static bool extent_level(struct band_writer *w, const struct extent *x, size_t n
 {
 	struct list_writer *list = list_writer_new(LIST_EXTENTS, level);
 	struct written_array lists = {NULL, 0, 0};
-	size_t i, cap = 0;
+	uint64_t covered = 0;
+	struct written *end;
+	size_t i;
 	bool ok = true;
 
 	for (i = 0; ok && i < n; i++) {
 		list_writer_add_extent(list, &x[i]);
+		covered += x[i].length;
 		if (i + 1 == n ||
-		    list_ends(x[i].hole ? NULL : &x[i].id, list_writer_count(list)))
-			ok = end_list(w, list, append(&lists), e);
+		    list_ends(x[i].hole ? NULL : &x[i].id, list_writer_count(list))) {
+			end = append(&lists);
+			end->entries = covered;
+			covered = 0;
+			ok = end_list(w, list, end, e);
+		}
 	}
 	list_writer_free(list);
 	ok = ok && packer_settle(w->o.lists, e);
 	if (ok)
 		place_all(&lists);
-	*out = NULL;
-	*n_out = 0;
-	for (i = 0; ok && i < lists.n; i++) {
-		*out = mem_grow(*out, &cap, i + 1, sizeof **out);
-		(*out)[i] = (struct extent){
-		    .length = lists.v[i].length, .id = lists.v[i].id, .hint = lists.v[i].hint};
-		(*n_out)++;
-	}
+	*n_out = ok ? lists.n : 0;
+	*out = mem_array(lists.n, sizeof **out);
+	for (i = 0; i < *n_out; i++)
+		(*out)[i] = (struct extent){.length = lists.v[i].entries, .id = lists.v[i].id,
+		    .hint = lists.v[i].hint};
 	written_release(&lists);
 	return ok;
 }
