@@ -405,11 +405,11 @@ static char *large_tree(void)
 	char *top = scratch_new(), name[64];
 	unsigned i;
 
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 100; i++) {
 		snprintf(name, sizeof name, "wide/d%u/e%u", i, i % 7);
 		scratch_mkdir(top, name);
 	}
-	for (i = 0; i < 2500; i++) {
+	for (i = 0; i < 1300; i++) {
 		snprintf(name, sizeof name, "wide/file-with-a-name-%u", i);
 		scratch_file(top, name, "", 0);
 	}
@@ -434,7 +434,7 @@ static void test_threads(void **state)
 	walk_with(&serial, 0, plain, &source, 1);
 	for (i = 0; i < serial.items.n; i++)
 		lines += serial.items.p[i] == '\n';
-	assert_int_equal(lines, 1 + 1 + 600 + 2500 + 11 + 143 + 400 + 400);
+	assert_int_equal(lines, 1 + 1 + 200 + 1300 + 11 + 143 + 400 + 400);
 	for (i = 0; i < 3; i++) {
 		walk_with(&s, threads[i], plain, &source, 1);
 		assert_true(span_equal(buf_span(&s.items), buf_span(&serial.items)));
@@ -519,7 +519,7 @@ static void test_close(void **state)
 	size_t n, i;
 
 	(void)state;
-	for (n = 0; n < 4000; n += 397) {
+	for (n = 0; n < 2400; n += 397) {
 		assert_true(walk_open(pool, &source, 1, &plain, &w, &e));
 		for (i = 0; i < n; i++)
 			assert_int_equal(walk_next(w, &it), STEP_ITEM);
