@@ -1,5 +1,6 @@
 /* bale: finds the command, runs it, and turns how it went into an exit status. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,8 @@ int main(int argc, char **argv)
 	struct report report = {.json = name && wants_json(argv)};
 	struct err e;
 
+	/* Large buffers go back to the system when they are freed (docs/decisions.md). */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	signals_install();
 	if (!name)
 		return usage();
