@@ -131,8 +131,8 @@ fuzz: ## each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 		build/fuzz/$$x -max_total_time=$(or $(FUZZ_SECONDS),60) -rss_limit_mb=1024 \
 			build/fuzz/corpus/$$x || exit 1; done
 
-bench: $(BENCHES) ## the floor of a first and of an unchanged backup of TREE
-	@for a in "" --stat; do $O/bench/floor $$a $(or $(TREE),/usr/include); done
+bench: all $(BENCHES) ## bale beside the floor and restic on TREE (/usr/include): time, memory, size
+	@BUILD=$O tests/bench/peers.sh $(or $(TREE),/usr/include) $(or $(ROUNDS),3)
 
 install: $O/bale ## install program and manual page (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/cli.h"
 #include "cli/help.h"
@@ -67,6 +68,17 @@ static int run(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+/* What is allowed anyway: folders read ahead each hold a descriptor. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536) {
+		limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -76,6 +88,7 @@ int main(int argc, char **argv)
 
 	/* Large buffers go back to the system when they are freed (docs/decisions.md). */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	allow_descriptors();
 	signals_install();
 	if (!name)
 		return usage();

@@ -257,6 +257,8 @@ static bool merge_item(struct run *r, const struct walk_item *wi, struct err *e)
 	if (it->link && !it->link_first) {
 		/* The first of the group gives the content; nothing to read. */
 		it->state = ITEM_READY;
+		dir_unref(it->dir);
+		it->dir = NULL;
 		count_change(it, be);
 		if (be && same(r, be, &wi->facts))
 			it->is_changed = false;

@@ -9,8 +9,6 @@
 #include "engine/backup_run.h"
 
 #define BATCH_BYTES   (1u << 20)
-#define BATCH_ITEMS   256
-#define READ_AHEAD    (4u << 20)
 #define QUEUE_ITEMS   32768
 #define WAITING_BYTES (8u << 20) /* of hunks that wait for the names of bundles */
 
@@ -57,14 +55,20 @@ void store_item(struct run *r, struct item *it)
 		if (!r->batch)
 			r->batch = batch_take(r);
 		batch_add(r->batch, it);
-		if (r->batch->job.weight >= BATCH_BYTES || r->batch->n >= BATCH_ITEMS)
+		if (r->batch->job.weight >= BATCH_BYTES)
 			batch_close(r);
 	}
 }
 
+/* A batch for each worker at work, and two waiting. */
+static bool read_ahead(const struct run *r)
+{
+	return lane_weight(r->reads) >= (pool_threads(r->cpu) + 2) * (size_t)BATCH_BYTES;
+}
+
 bool store_full(const struct run *r)
 {
-	return lane_weight(r->reads) >= READ_AHEAD || r->queued >= QUEUE_ITEMS;
+	return read_ahead(r) || r->queued >= QUEUE_ITEMS;
 }
 
 /* --- chunks */
@@ -219,7 +223,7 @@ static void count(struct run *r, const struct item *it)
 	t->bytes_read += it->bytes_read;
 	t->bytes_new += it->bytes_new;
 	t->files_new += it->is_new;
-	t->files_changed += it->is_changed;
+	t->files_changed += it->is_changed && !(it->fallback && item_same(it, it->fallback));
 }
 
 /* Whether every piece has a place, and for a list also a name. */
@@ -378,7 +382,7 @@ bool store_pump(struct run *r, bool wait, struct err *e)
 	    !emit_some(r, &written, e))
 		return false;
 	if (wait && !read && !written && r->head) {
-		if (r->head == r->unread || lane_weight(r->reads) >= READ_AHEAD) {
+		if (r->head == r->unread || read_ahead(r)) {
 			if (!read_some(r, true, &read, e))
 				return false;
 		} else if (!push_head(r, e)) {

@@ -84,6 +84,30 @@ void item_add_piece(struct item *it, const struct extent *x, uint64_t ticket, si
 	it->pieces[it->n_pieces++] = (struct piece){*x, ticket, at};
 }
 
+static bool same_pieces(const struct item *a, const struct item *b)
+{
+	size_t i;
+
+	if (a->n_pieces != b->n_pieces || a->list != b->list)
+		return false;
+	for (i = 0; i < a->n_pieces; i++)
+		if (a->pieces[i].x.length != b->pieces[i].x.length ||
+		    !id_equal(&a->pieces[i].x.id, &b->pieces[i].x.id))
+			return false;
+	return true;
+}
+
+bool item_same(const struct item *a, const struct item *b)
+{
+	const struct entry *x = &a->entry, *y = &b->entry;
+
+	return x->kind == y->kind && x->size == y->size && x->mode == y->mode &&
+	    x->uid == y->uid && x->gid == y->gid && x->mtime_s == y->mtime_s &&
+	    x->mtime_ns == y->mtime_ns && span_equal(x->xattrs, y->xattrs) &&
+	    span_equal(x->target, y->target) && span_equal(x->inline_data, y->inline_data) &&
+	    same_pieces(a, b);
+}
+
 void item_share(struct item *it, const struct item *from)
 {
 	size_t i;

@@ -65,6 +65,9 @@ void item_free(struct item *it); /* and its fallback; NULL is harmless */
 
 void item_add_piece(struct item *it, const struct extent *x, uint64_t ticket, size_t at);
 
+/* Whether both tell of the same file: times of change and staleness apart. */
+bool item_same(const struct item *a, const struct item *b);
+
 /* Take over another's content and extended attributes: of the same inode. */
 void item_share(struct item *it, const struct item *from);
 

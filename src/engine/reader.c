@@ -220,7 +220,7 @@ static void batch_run(struct job *j)
 void batch_add(struct batch *b, struct item *it)
 {
 	b->job.run = batch_run;
-	b->job.weight += it->entry.size;
+	b->job.weight += it->entry.size + ITEM_WEIGHT;
 	b->items = mem_grow(b->items, &b->cap, b->n + 1, sizeof(struct item *));
 	b->items[b->n++] = it;
 }

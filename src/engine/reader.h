@@ -12,7 +12,8 @@
 #include "repo/repo.h"
 #include "tree/source.h"
 
-#define READ_WHOLE (4u << 20) /* a file above this is streamed */
+#define READ_WHOLE  (4u << 20) /* a file above this is streamed */
+#define ITEM_WEIGHT 8192       /* what an item weighs beside its bytes: it holds a descriptor */
 
 /* What all jobs share, and none changes. */
 struct reader {
