@@ -9,6 +9,7 @@ const struct command *const commands[] = {
 	&cmd_list,
 	&cmd_ls,
 	&cmd_cat,
+	&cmd_restore,
 	&cmd_key,
 	&cmd_help,
 	&cmd_version,
