@@ -83,7 +83,7 @@ static struct packer *make_packer(struct run *r, enum file_type type, const uint
 {
 	struct packer_options o = {
 	    .type = type,
-	    .run = r->name.text,
+	    .run = r->band.name.text,
 	    .seed = seed,
 	    .frame_plain = frame_plain,
 	    .bundle_target = target,
@@ -190,6 +190,7 @@ static void setup(struct run *r)
 	r->resolver = resolver_new(r->repo);
 	r->chunks = chunk_reader_new(r->repo, 4, 4);
 	r->index = index_new(r->repo, r->cache, r->inventory);
+	band_run_init(&r->band, r->repo, r->cache, r->inventory, r->m);
 	r->repo->env->random(r->repo->env, r->seed, sizeof r->seed);
 	load_sizes(r);
 }
@@ -217,10 +218,8 @@ static void teardown(struct run *r)
 	pool_free(r->transfer);
 	compressor_cache_free(r->compressors);
 	owners_free(r->owners);
-	bands_release(&r->bands);
-	string_list_release(&r->seen);
+	band_run_release(&r->band);
 	string_list_release(&r->deltas);
-	client_state_release(&r->client);
 	delta_writer_release(&r->delta);
 	map_release(&r->own);
 	map_release(&r->links);
@@ -309,13 +308,13 @@ bool backup_run(struct repo *repo, const struct backup_options *o, struct monito
 	r->m = m;
 	r->result = out;
 	setup(r);
-	ok = check_space(r, e) && band_begin(r, e) && band_fence_own(r, e);
+	ok = check_space(r, e) && band_begin(r, e) && band_run_fence_own(&r->band, e);
 	if (ok) {
 		struct basis_options bo = {r->chunks, r->inventory, r->resolver, NULL, m};
 
 		open_pack(r);
 		bo.pack = r->pack;
-		ok = basis_open(repo, &r->bands, o->set, r->name.text, &bo, &r->basis, e);
+		ok = basis_open(repo, &r->band.bands, o->set, r->band.name.text, &bo, &r->basis, e);
 		if (ok && r->basis)
 			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));
 	}

@@ -4,7 +4,8 @@
  *   backup.c        the run from beginning to end
  *   backup_merge.c  the walk against the basis: what is unchanged, what is to be read
  *   backup_store.c  what was read: dedup, packing, and on to the hunks
- *   backup_band.c   head, parts, tail, deltas, fences
+ *   backup_band.c   head, parts, tail, deltas
+ *   band_run.c      what a band's run has in common with others
  *   client.c        who this client is, from run to run
  */
 #ifndef BALE_ENGINE_BACKUP_RUN_H
@@ -15,7 +16,7 @@
 #include "base/map.h"
 #include "bundle/pack.h"
 #include "engine/backup.h"
-#include "engine/client.h"
+#include "engine/band_run.h"
 #include "engine/item.h"
 #include "engine/reader.h"
 #include "format/delta.h"
@@ -41,11 +42,8 @@ struct run {
 	struct cache *cache;
 	struct cache_pack *pack;
 	struct cache_pack_writer *new_pack;
-	struct client_state client;
 
 	/* what the repository has */
-	struct bands bands;
-	struct string_list seen; /* tombstones */
 	struct inventory *inventory;
 	struct resolver *resolver;
 	struct chunk_reader *chunks;
@@ -53,7 +51,7 @@ struct run {
 	struct basis *basis;
 
 	/* what this run writes */
-	struct band_name name;
+	struct band_run band;
 	int64_t start;
 	uint8_t seed[3][32];
 	struct compressor_cache *compressors;
@@ -65,7 +63,6 @@ struct run {
 	struct band_bundle *bundles; /* all bundles acknowledged */
 	size_t n_bundles, bundles_cap;
 	struct string_list deltas;
-	uint64_t stored;            /* bytes put other than in bundles */
 	bool low_space;             /* the storage is nearly full */
 
 	/* the source */
@@ -126,9 +123,6 @@ void store_abandon(struct run *r);
 
 /* Write the head; then look: bands, tombstones, damage, bundles. */
 bool band_begin(struct run *r, struct err *e);
-
-/* Declare this client's own unfinished bands dead. */
-bool band_fence_own(struct run *r, struct err *e);
 
 /* Told by the packers. */
 void band_bundle(void *arg, uint32_t number, const struct directory *dir);

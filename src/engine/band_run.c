@@ -1,0 +1,292 @@
+/*
+ * The JSON files of a run's band, and what it finds when it begins. Names are random and no
+ * attempt is ever overwritten, so nothing here needs a lock.
+ */
+#include "engine/band_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "format/health.h"
+#include "format/tombstone.h"
+
+static const char *const type_of[] = {
+    [BAND_HEAD] = "head", [BAND_PART] = "part", [BAND_TAIL] = "tail",
+    [BAND_REMOVED] = "removed", [BAND_FENCE] = "fence"};
+
+struct naming {
+	const char *band;
+	enum band_file kind;
+	unsigned part;
+};
+
+static void make_name(const void *arg, const char *random, char name[NAME_MAX_LEN + 1])
+{
+	const struct naming *n = arg;
+
+	band_file_name(name, n->band, n->kind, n->part, random);
+}
+
+void band_run_init(struct band_run *r, struct repo *repo, struct cache *cache,
+    struct inventory *inventory, struct monitor *m)
+{
+	*r = (struct band_run){.repo = repo, .cache = cache, .inventory = inventory, .m = m};
+}
+
+void band_run_release(struct band_run *r)
+{
+	bands_release(&r->bands);
+	string_list_release(&r->seen);
+	client_state_release(&r->client);
+}
+
+void band_run_name(struct band_run *r, int64_t start)
+{
+	client_state_load(r->cache, r->repo->env, &r->client);
+	r->client.counter++;
+	client_state_save(r->cache, &r->client);
+	band_name_make(&r->name, start, r->client.id, r->client.counter);
+}
+
+bool band_run_put(
+    struct band_run *r, enum band_file kind, const struct band *b, struct err *e)
+{
+	struct naming naming = {r->name.text, kind, b->part};
+	struct json_body body = JSON_BODY_EMPTY;
+	char name[NAME_MAX_LEN + 1];
+	uint64_t size = 0;
+	bool ok;
+
+	band_encode(b, kind, &body);
+	ok = repo_put_json(r->repo, "bands", type_of[kind], make_name, &naming, &body, name,
+	    &size, e);
+	json_body_release(&body);
+	r->stored += size;
+	return ok || err_wrap(e, "%s of band %s", type_of[kind], r->name.text);
+}
+
+bool band_note_put(struct repo *repo, const struct band_name *band, enum band_file kind,
+    const char *client, uint64_t *size, struct err *e)
+{
+	struct naming naming = {band->text, kind, 0};
+	struct json_body body = JSON_BODY_EMPTY;
+	struct band_note note = {.band = *band};
+	char name[NAME_MAX_LEN + 1];
+	bool ok;
+
+	*size = 0;
+	memcpy(note.client, client, sizeof note.client);
+	note.time = repo->env->now(repo->env);
+	band_note_encode(&note, &body);
+	ok = repo_put_json(
+	    repo, "bands", type_of[kind], make_name, &naming, &body, name, size, e);
+	json_body_release(&body);
+	return ok || err_wrap(e, "%s of band %s", type_of[kind], band->text);
+}
+
+/* --- the look */
+
+static bool read_tombstones(struct band_run *r, struct err *e)
+{
+	struct store_listing names = {NULL, 0, 0};
+	struct buf secret = BUF_EMPTY;
+	struct tombstone t;
+	struct json_file jf;
+	struct fault f;
+	size_t i, k;
+	bool ok = repo_list(r->repo, "tombstones", &names, e);
+
+	for (i = 0; ok && i < names.n; i++) {
+		ok = repo_get_json(
+		    r->repo, "tombstones", names.names[i], "tombstone", &jf, &secret, e);
+		if (!ok)
+			break;
+		tombstone_init(&t);
+		ok = tombstone_decode(&jf, &t, &f) || err_fault(e, &f);
+		json_file_close(&jf);
+		for (k = 0; ok && k < t.n_bundles; k++)
+			inventory_condemn(r->inventory, &t.bundles[k]);
+		if (ok)
+			string_list_add(&r->seen, span_str(names.names[i]));
+		tombstone_release(&t);
+	}
+	store_listing_release(&names);
+	buf_release(&secret);
+	return ok || err_wrap(e, "cannot tell which bundles are condemned");
+}
+
+/* Damage is a help to heal: a report of it that cannot be read costs only that. */
+static bool read_health(struct band_run *r, struct err *e)
+{
+	struct store_listing names = {NULL, 0, 0};
+	struct buf secret = BUF_EMPTY;
+	struct err why = ERR_EMPTY;
+	struct json_file jf;
+	struct health h;
+	struct fault f;
+	size_t i, k;
+
+	if (!repo_list(r->repo, "health", &names, e))
+		return false;
+	for (i = 0; i < names.n; i++) {
+		if (!repo_get_json(
+		        r->repo, "health", names.names[i], "health", &jf, &secret, &why)) {
+			monitor_problem(r->m, PROBLEM_NOTE, span_str(names.names[i]), &why);
+			continue;
+		}
+		health_init(&h);
+		if (health_decode(&jf, &h, &f))
+			for (k = 0; k < h.n_damage; k++)
+				inventory_damage(r->inventory, &h.damage[k].bundle);
+		health_release(&h);
+		json_file_close(&jf);
+	}
+	store_listing_release(&names);
+	buf_release(&secret);
+	return true;
+}
+
+static void carry_seen(struct band_run *r)
+{
+	size_t i, k;
+
+	for (i = 0; i < r->client.seen.n; i++) {
+		for (k = 0; k < r->seen.n; k++)
+			if (strcmp(r->seen.v[k], r->client.seen.v[i]) == 0)
+				break;
+		if (k == r->seen.n)
+			string_list_add(&r->seen, span_str(r->client.seen.v[i]));
+	}
+}
+
+bool band_run_look(struct band_run *r, struct err *e)
+{
+	if (!bands_list(r->repo, &r->bands, e) || !read_tombstones(r, e) || !read_health(r, e) ||
+	    !inventory_list(r->inventory, e))
+		return false;
+	carry_seen(r);
+	return true;
+}
+
+/* --- fences */
+
+static bool put_fence(struct band_run *r, const struct band_name *band, struct err *e)
+{
+	uint64_t size;
+	bool ok = band_note_put(r->repo, band, BAND_FENCE, r->client.id, &size, e);
+
+	r->stored += size;
+	return ok;
+}
+
+/* The lock of the cache shows that no process of this client is at work on them. */
+bool band_run_fence_own(struct band_run *r, struct err *e)
+{
+	const struct band_info *i;
+	size_t k;
+
+	for (k = 0; cache_owned(r->cache) && k < r->bands.n; k++) {
+		i = &r->bands.v[k];
+		if (strcmp(i->name.client, r->client.id) == 0 && i->heads.n > 0 &&
+		    i->tails.n == 0 && i->fences.n == 0 && i->removed.n == 0 &&
+		    strcmp(i->name.text, r->name.text) != 0 && !put_fence(r, &i->name, e))
+			return false;
+	}
+	return true;
+}
+
+bool band_run_give_up(struct band_run *r, struct err *e)
+{
+	return put_fence(r, &r->name, e);
+}
+
+/* Declared dead while it ran: what vacuum then did, this run has not seen. */
+static bool fenced(struct band_run *r, bool *found, struct err *e)
+{
+	struct store_listing names = {NULL, 0, 0};
+	enum band_file kind;
+	struct band_name n;
+	unsigned part;
+	size_t i;
+
+	*found = false;
+	if (!repo_list(r->repo, "bands", &names, e))
+		return false;
+	for (i = 0; i < names.n; i++)
+		if (band_file_parse(span_str(names.names[i]), &n, &kind, &part) &&
+		    kind == BAND_FENCE && strcmp(n.text, r->name.text) == 0)
+			*found = true;
+	store_listing_release(&names);
+	return true;
+}
+
+/* --- parts and the tail */
+
+static int by_client(const void *a, const void *b)
+{
+	const struct band_name *x = a, *y = b;
+	int d = strcmp(x->client, y->client);
+
+	return d ? d : (x->counter > y->counter) - (x->counter < y->counter);
+}
+
+/* The bands seen, as runs of counters a client. */
+static void fill_roll(const struct band_run *r, struct band *b)
+{
+	struct band_name *v = mem_array(r->bands.n + 1, sizeof *v);
+	struct roll roll = {.from = 0};
+	size_t i;
+
+	for (i = 0; i < r->bands.n; i++)
+		v[i] = r->bands.v[i].name;
+	qsort(v, r->bands.n, sizeof *v, by_client);
+	for (i = 0; i < r->bands.n; i++) {
+		if (i > 0 && strcmp(v[i].client, roll.client) == 0 && v[i].counter <= roll.to + 1) {
+			roll.to = v[i].counter;
+			continue;
+		}
+		if (i > 0)
+			band_add_roll(b, &roll);
+		memcpy(roll.client, v[i].client, sizeof roll.client);
+		roll.from = roll.to = v[i].counter;
+	}
+	if (r->bands.n > 0)
+		band_add_roll(b, &roll);
+	free(v);
+}
+
+void band_run_fill(const struct band_run *r, struct band *b)
+{
+	b->prev = mem_strdup(r->client.prev);
+	for (size_t i = 0; i < r->seen.n; i++)
+		string_list_add(&b->seen, span_str(r->seen.v[i]));
+	fill_roll(r, b);
+	b->settled = r->repo->store->mount == MOUNT_THROUGH;
+}
+
+static void remember_client(struct band_run *r)
+{
+	size_t i;
+
+	memcpy(r->client.prev, r->name.text, sizeof r->client.prev);
+	string_list_release(&r->client.seen);
+	r->client.seen = (struct string_list){NULL, 0, 0};
+	for (i = 0; i < r->seen.n; i++)
+		string_list_add(&r->client.seen, span_str(r->seen.v[i]));
+	client_state_save(r->cache, &r->client);
+}
+
+bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e)
+{
+	bool found = false;
+
+	if (!band_run_put(r, BAND_TAIL, tail, e))
+		return false;
+	remember_client(r);
+	if (!fenced(r, &found, e))
+		return false;
+	return !found || err_set(e, ERR_IO,
+	    "band %s was declared dead by another client while it ran; run it again",
+	    r->name.text);
+}
