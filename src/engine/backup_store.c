@@ -212,9 +212,12 @@ static bool read_some(struct run *r, bool wait, bool *progress, struct err *e)
 
 /* --- entries */
 
-static void count(struct run *r, const struct item *it)
+static void count(struct run *r, struct item *it)
 {
 	struct band_totals *t = &r->totals;
+
+	if (it->fallback && item_same(it, it->fallback))
+		it->is_changed = false;
 
 	t->files += it->entry.kind == ENTRY_FILE;
 	t->dirs += it->entry.kind == ENTRY_DIR;
@@ -223,7 +226,7 @@ static void count(struct run *r, const struct item *it)
 	t->bytes_read += it->bytes_read;
 	t->bytes_new += it->bytes_new;
 	t->files_new += it->is_new;
-	t->files_changed += it->is_changed && !(it->fallback && item_same(it, it->fallback));
+	t->files_changed += it->is_changed;
 }
 
 /* Whether every piece has a place, and for a list also a name. */
@@ -301,6 +304,7 @@ static void take_link(struct run *r, struct item *it)
 
 	if (g->content) {
 		item_share(it, g->content);
+		it->is_changed = it->is_changed && g->content->is_changed;
 	} else {
 		it->outcome = ITEM_UNREADABLE;
 		it->why = mem_zalloc(sizeof *it->why);

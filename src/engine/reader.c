@@ -2,7 +2,8 @@
  * Reading. A file is stored as it was when it was opened; whether it changed meanwhile is
  * looked at when it has been read. A time within two seconds of the reading could hide a
  * later write in the same tick of the file system's clock, so such an entry is given no
- * ctime, and the next backup reads the file again.
+ * ctime, and the next backup reads the file again. So is one whose ctime lies ahead: the
+ * clocks differ. An mtime far ahead was set by somebody and tells nothing.
  */
 #include "engine/reader.h"
 
@@ -48,12 +49,11 @@ static void give_up(struct item *it, const struct err *why)
 /* What the file was when it was opened is what gets stored. */
 static void take_facts(struct item *it, const struct facts *f)
 {
-	int64_t edge = it->seen - TICK_NS;
+	int64_t from = (it->seen - TICK_NS) / 1000000000, to = (it->seen + TICK_NS) / 1000000000;
 
 	it->facts = *f;
 	facts_to_entry(f, &it->entry);
-	if (f->ctime_s * 1000000000 + f->ctime_ns >= edge ||
-	    f->mtime_s * 1000000000 + f->mtime_ns >= edge)
+	if (f->ctime_s >= from || (f->mtime_s >= from && f->mtime_s <= to))
 		it->entry.ctime_s = it->entry.ctime_ns = 0;
 }
 
