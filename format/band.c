@@ -336,6 +336,7 @@ bool band_decode(const struct json_file *jf, struct span secret, enum band_file 
 
 	assert(kind <= BAND_TAIL);
 	band_init(b);
+	b->file_size = jf->size;
 	json_reader_init(&in, jf, types[kind]);
 	read_head(&in, b);
 	read_name(&in, jf->name, kind, b);

@@ -98,6 +98,8 @@ struct band {
 	size_t n_refs, refs_cap;
 	char *last;                    /* a part's last apath; else "" */
 	size_t last_len;
+	/* length of the file it was decoded from, which its own bytes_stored cannot count */
+	size_t file_size;
 	/* set where decoding found one that is not known, else "" */
 	char unknown_feature[FEATURE_MAX + 1];
 };

@@ -181,6 +181,7 @@ static bool read_end(struct span bytes, struct json_file *jf, struct fault *f)
 	    !hex_decode(span_of(end + skip, 2 * ID_SIZE), jf->digest.b, ID_SIZE))
 		return fault_set(f, FAULT_CORRUPT, 0, "digest: not the last member");
 	jf->digested = bytes.n - DIGEST_SIZE;
+	jf->size = bytes.n;
 	return true;
 }
 

@@ -36,6 +36,7 @@ struct json_file {
 	struct buf secret; /* PRIVATE: the object's text; SEALED: the sealed bytes */
 	size_t aad;        /* so many bytes from the start are associated data */
 	size_t digested;   /* the first so many are under the digest */
+	size_t size;       /* of the whole file */
 	struct id digest;
 	struct json_t *root; /* the whole object, for the codecs of format/ */
 };

@@ -41,7 +41,7 @@ static void show_json(
 	line_flag(line, "complete", state == BAND_TAIL);
 	line_count(line, "files", b->totals.files);
 	line_count(line, "bytes", b->totals.bytes);
-	line_count(line, "bytes_stored", b->totals.bytes_stored);
+	line_count(line, "bytes_stored", b->totals.bytes_stored + b->file_size);
 	add_strings(line, "tags", &b->tags);
 	add_strings(line, "paths", &b->paths);
 	report_line(&l->c->report, line);
@@ -60,7 +60,7 @@ static void show_text(
 	text_name(&set, span_str(b->set ? b->set : ""));
 	text_count(&files, b->totals.files);
 	text_size(&bytes, b->totals.bytes);
-	text_size(&stored, b->totals.bytes_stored);
+	text_size(&stored, b->totals.bytes_stored + b->file_size);
 	for (size_t i = 0; i < b->tags.n; i++) {
 		buf_add_str(&tags, "  #");
 		text_name(&tags, span_str(b->tags.v[i]));
