@@ -19,8 +19,8 @@
 #include "cli/text.h"
 
 /*
- * Without links, as far as it exists: so that a repository is known by the same path whether
- * its storage is mounted or not.
+ * Without links, as far as it exists: so that a repository is known by the same path
+ * whether its storage is mounted or not.
  */
 static char *absolute_path(const char *path)
 {
@@ -107,9 +107,9 @@ static bool get_secret(void *arg, struct secret *out, struct err *e)
 {
 	struct question *a = arg;
 	struct secret_where where = {
-		.key_file = options_value(&a->c->options, "key-file"),
-		.passphrase_file = options_value(&a->c->options, "passphrase-file"),
-		.environment = true,
+	    .key_file = options_value(&a->c->options, "key-file"),
+	    .passphrase_file = options_value(&a->c->options, "passphrase-file"),
+	    .environment = true,
 	};
 
 	if (!secret_get(&where, "passphrase", &a->held, e))
@@ -125,12 +125,13 @@ static bool nothing_there(struct cli *c, const char *found, struct err *e)
 
 	if (known_find(c->cache_dir, c->path, &k))
 		return err_set(e, ERR_UNREACHABLE,
-		    "%s %s, but repository %.8s was here when bale last looked (on %s): is the "
-		    "storage not mounted? Nothing was done; mount it and try again",
+		    "%s %s, but repository %.8s was here when bale last looked (on %s): "
+		    "is the storage not mounted? Nothing was done; mount it and try "
+		    "again",
 		    c->path, found, k.id, k.mount);
 	return err_set(e, ERR_NOREPO,
-	    "%s %s: no repository is there, and nothing was done; check the path, or make one "
-	    "with bale init",
+	    "%s %s: no repository is there, and nothing was done; check the path, or "
+	    "make one with bale init",
 	    c->path, found);
 }
 
@@ -152,8 +153,10 @@ static bool look_at_path(struct cli *c, struct err *e)
 	struct stat st;
 
 	if (sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0)
-		return S_ISDIR(st.st_mode) || err_set(e, ERR_NOREPO,
-		    "%s is no folder, so it is no repository; nothing was done", c->path);
+		return S_ISDIR(st.st_mode) ||
+		       err_set(e, ERR_NOREPO,
+			   "%s is no folder, so it is no repository; nothing was done",
+			   c->path);
 	if (errno == ENOENT || errno == ENOTDIR)
 		return nothing_there(c, "does not exist", e);
 	err_sys(e, errno, "%s: nothing was done, the storage did not answer", c->path);
@@ -291,8 +294,8 @@ void cli_storage_text(const struct cli *c, struct buf *out)
 	struct store_counts n;
 
 	counts_of(c, &n);
-	buf_printf(out, "%" PRIu64 " put, %" PRIu64 " get, %" PRIu64 " list", n.put, n.get,
-	    n.list);
+	buf_printf(out, "%" PRIu64 " put, %" PRIu64 " get, %" PRIu64 " list", n.put,
+	    n.get, n.list);
 	if (n.remove)
 		buf_printf(out, ", %" PRIu64 " delete", n.remove);
 	if (n.stat)

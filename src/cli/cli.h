@@ -1,6 +1,6 @@
 /*
- * One run of the program: what a command finds when it is called, and what it needs to open
- * a repository and to say how it went.
+ * One run of the program: what a command finds when it is called, and what it needs to
+ * open a repository and to say how it went.
  */
 #ifndef BALE_CLI_CLI_H
 #define BALE_CLI_CLI_H
@@ -19,10 +19,10 @@ struct cli {
 	struct options options;
 	struct report report;
 	struct listener listener;
-	int status;       /* of a command that succeeded */
-	int64_t began;    /* ns of the monotonic clock */
-	char *path;       /* the repository's folder, absolute; NULL where none was named */
-	char *cache_dir;  /* NULL: none */
+	int status;    /* of a command that succeeded */
+	int64_t began; /* ns of the monotonic clock */
+	char *path;    /* the repository's folder, absolute; NULL where none was named */
+	char *cache_dir; /* NULL: none */
 	struct repo *repo;
 	struct store *trace; /* counts; owned by repo */
 };
@@ -32,8 +32,8 @@ bool cli_begin(struct cli *c, struct err *e);
 void cli_end(struct cli *c);
 
 /*
- * Open the repository that was named. ERR_NOREPO, ERR_UNREACHABLE (also where nothing is at
- * the path now, and a repository was), ERR_AUTH, …
+ * Open the repository that was named. ERR_NOREPO, ERR_UNREACHABLE (also where nothing is
+ * at the path now, and a repository was), ERR_AUTH, …
  */
 bool cli_open(struct cli *c, struct err *e);
 

@@ -14,10 +14,10 @@
 #include "engine/backup.h"
 #include "tree/filter.h"
 
-#define LEVEL         3
-#define LEVEL_LEAST   (-7)
-#define LEVEL_MOST    22
-#define CHECKPOINT    (UINT64_C(1) << 30)
+#define LEVEL 3
+#define LEVEL_LEAST (-7)
+#define LEVEL_MOST 22
+#define CHECKPOINT (UINT64_C(1) << 30)
 #define CHECKPOINT_NS (INT64_C(300) * 1000000000)
 
 /* What the options are made of, as long as they are in use. */
@@ -34,11 +34,12 @@ static bool check_set(const char *set, struct err *e)
 {
 	if (!*set || strlen(set) > 255 || strcmp(set, "latest") == 0)
 		return err_set(e, ERR_USAGE,
-		    "--set %s: a set's name has 1 to 255 characters and is not \"latest\"", set);
+		    "--set %s: a set's name has 1 to 255 bytes and is not \"latest\"",
+		    set);
 	for (const char *p = set; *p; p++)
 		if ((unsigned char)*p < ' ' || strchr("/:~@\x7f", *p))
 			return err_set(e, ERR_USAGE,
-			    "--set %s: a set's name has no / : ~ @ and no control characters",
+			    "--set %s: a set's name has no / : ~ @ or control character",
 			    set);
 	return true;
 }
@@ -61,7 +62,7 @@ static bool read_checkpoint(struct cli *c, struct backup_options *o, struct err 
 		ok = text_parse_size(v[i], &o->checkpoint) ||
 		     text_parse_duration(v[i], &o->checkpoint_ns) ||
 		     err_set(e, ERR_USAGE,
-			 "--checkpoint %s: a size (100M, 1G) or a time (30s, 5m, 2h) is needed, "
+			 "--checkpoint %s: want a size (100M, 1G) or a time (30s, 5m), "
 			 "or 0 for none",
 			 v[i]);
 	free(v);
@@ -120,8 +121,7 @@ static bool read_options(struct cli *c, struct wish *w, struct err *e)
 	o->cache_dir = c->cache_dir;
 	o->repo_path = c->path;
 	o->stop = &signals_stop;
-	if (!options_number(
-		&c->options, "level", LEVEL_LEAST, LEVEL_MOST, &level, e))
+	if (!options_number(&c->options, "level", LEVEL_LEAST, LEVEL_MOST, &level, e))
 		return false;
 	o->level = (int)level;
 	return check_set(o->set, e) && cli_jobs(c, &o->threads, e) &&
@@ -135,7 +135,8 @@ static void release(struct wish *w)
 	free(w->tags);
 }
 
-static void tell_json(struct cli *c, const struct wish *w, const struct backup_result *res)
+static void tell_json(
+    struct cli *c, const struct wish *w, const struct backup_result *res)
 {
 	const struct band_totals *t = &res->totals;
 	json_t *line = line_new("summary");
@@ -169,7 +170,8 @@ static void add_counted(struct buf *out, uint64_t n, const char *what)
 	buf_printf(out, " %s", what);
 }
 
-static void tell_text(struct cli *c, const struct wish *w, const struct backup_result *res)
+static void tell_text(
+    struct cli *c, const struct wish *w, const struct backup_result *res)
 {
 	const struct band_totals *t = &res->totals;
 	struct buf out = BUF_EMPTY;
@@ -230,26 +232,27 @@ out:
 }
 
 static const struct option_def options[] = {
-	{0, "set", "NAME", "set that the snapshot belongs to (the host's name)"},
-	{0, "tag", "TEXT", "tag of the snapshot; may be repeated"},
-	{0, "exclude", "PATTERN", "leave out what matches; may be repeated"},
-	{0, "exclude-from", "FILE", "leave out what matches a line of FILE"},
-	{'x', "one-file-system", NULL, "enter no mount point"},
-	{0, "no-cachedir", NULL, "do not honour CACHEDIR.TAG"},
-	{'j', "jobs", "N", "processors to use (all)"},
-	{0, "level", "N", "compression, -7 to 22 (3)"},
-	{0, "checkpoint", "SIZE|TIME", "how often to make it restorable (1G and 5m); 0: never"},
-	{0, "ignore-ctime", NULL, "do not take a new ctime for a change"},
-	{0},
+    {0, "set", "NAME", "set that the snapshot belongs to (the host's name)"},
+    {0, "tag", "TEXT", "tag of the snapshot; may be repeated"},
+    {0, "exclude", "PATTERN", "leave out what matches; may be repeated"},
+    {0, "exclude-from", "FILE", "leave out what matches a line of FILE"},
+    {'x', "one-file-system", NULL, "enter no mount point"},
+    {0, "no-cachedir", NULL, "do not honour CACHEDIR.TAG"},
+    {'j', "jobs", "N", "processors to use (all)"},
+    {0, "level", "N", "compression, -7 to 22 (3)"},
+    {0, "checkpoint", "SIZE|TIME",
+	"how often to make it restorable (1G and 5m); 0: never"},
+    {0, "ignore-ctime", NULL, "do not take a new ctime for a change"},
+    {0},
 };
 
 const struct command cmd_backup = {
-	.name = "backup",
-	.synopsis = "PATH...",
-	.help = "save files and folders as a new snapshot",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.min_args = 1,
-	.max_args = -1,
-	.run = run,
+    .name = "backup",
+    .synopsis = "PATH...",
+    .help = "save files and folders as a new snapshot",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .min_args = 1,
+    .max_args = -1,
+    .run = run,
 };

@@ -14,19 +14,20 @@ static bool on_bytes(void *arg, struct span bytes, struct err *e)
 static bool run(struct cli *c, struct err *e)
 {
 	struct snapshot s;
-	bool ok = snapshot_open(c, c->options.args[0], &s, e) &&
-		  cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c, e);
+	bool ok =
+	    snapshot_open(c, c->options.args[0], &s, e) &&
+	    cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c, e);
 
 	snapshot_release(&s);
 	return ok;
 }
 
 const struct command cmd_cat = {
-	.name = "cat",
-	.synopsis = "SNAP:PATH",
-	.help = "write the content of one file to standard output",
-	.needs = NEED_REPO | NEED_KEY,
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
+    .name = "cat",
+    .synopsis = "SNAP:PATH",
+    .help = "write the content of one file to standard output",
+    .needs = NEED_REPO | NEED_KEY,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
 };

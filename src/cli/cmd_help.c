@@ -22,7 +22,8 @@ static bool run(struct cli *c, struct err *e)
 		if (command)
 			help_command(&text, command);
 		else
-			ok = err_set(e, ERR_USAGE, "there is no command %s; try: bale help", name);
+			ok = err_set(
+			    e, ERR_USAGE, "there is no command %s; try: bale help", name);
 	}
 	report_raw(&c->report, buf_span(&text));
 	buf_release(&text);
@@ -30,15 +31,15 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-	{0, "all", NULL, "explain every command"},
-	{0},
+    {0, "all", NULL, "explain every command"},
+    {0},
 };
 
 const struct command cmd_help = {
-	.name = "help",
-	.synopsis = "[COMMAND]",
-	.help = "explain the commands",
-	.options = options,
-	.max_args = 1,
-	.run = run,
+    .name = "help",
+    .synopsis = "[COMMAND]",
+    .help = "explain the commands",
+    .options = options,
+    .max_args = 1,
+    .run = run,
 };

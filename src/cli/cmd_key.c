@@ -52,16 +52,17 @@ static bool add(struct cli *c, struct err *e)
 	const char *label = options_value(&c->options, "label");
 	struct held_secret held = HELD_SECRET_EMPTY;
 	struct secret_where where = {
-		.key_file = options_value(&c->options, "new-key-file"),
-		.passphrase_file = options_value(&c->options, "new-passphrase-file"),
-		.fresh = true,
+	    .key_file = options_value(&c->options, "new-key-file"),
+	    .passphrase_file = options_value(&c->options, "new-passphrase-file"),
+	    .fresh = true,
 	};
 	char name[NAME_MAX_LEN + 1];
 	json_t *line;
 	bool ok;
 
 	if (!c->repo->params.encrypted)
-		return err_set(e, ERR_USAGE, "the repository is not encrypted: it has no keys");
+		return err_set(
+		    e, ERR_USAGE, "the repository is not encrypted: it has no keys");
 	ok = secret_get(&where, "new passphrase", &held, e) &&
 	     repo_key_add(
 		 c->repo, &held.secret, label ? label : "", KDF_OPS, KDF_MEM, name, e);
@@ -86,19 +87,19 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-	{0, "new-key-file", "FILE", "add: the new key file, made if absent"},
-	{0, "new-passphrase-file", "FILE", "add: the new passphrase is in FILE"},
-	{0, "label", "TEXT", "add: a name for the key"},
-	{0},
+    {0, "new-key-file", "FILE", "add: the new key file, made if absent"},
+    {0, "new-passphrase-file", "FILE", "add: the new passphrase is in FILE"},
+    {0, "label", "TEXT", "add: a name for the key"},
+    {0},
 };
 
 const struct command cmd_key = {
-	.name = "key",
-	.synopsis = "add|list",
-	.help = "add a passphrase or key file, or list them",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
+    .name = "key",
+    .synopsis = "add|list",
+    .help = "add a passphrase or key file, or list them",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
 };

@@ -24,8 +24,8 @@ static void add_strings(json_t *line, const char *key, const struct string_list 
 	buf_release(&text);
 }
 
-static void show_json(
-    struct listing *l, const struct band_info *info, enum band_file state, const struct band *b)
+static void show_json(struct listing *l, const struct band_info *info,
+    enum band_file state, const struct band *b)
 {
 	json_t *line = line_new("snapshot");
 	bool has_end = state != BAND_HEAD;
@@ -47,15 +47,15 @@ static void show_json(
 	report_line(&l->c->report, line);
 }
 
-static void show_text(
-    struct listing *l, const struct band_info *info, enum band_file state, const struct band *b)
+static void show_text(struct listing *l, const struct band_info *info,
+    enum band_file state, const struct band *b)
 {
-	struct buf when = BUF_EMPTY, set = BUF_EMPTY, files = BUF_EMPTY, bytes = BUF_EMPTY,
-		   stored = BUF_EMPTY, tags = BUF_EMPTY;
+	struct buf when = BUF_EMPTY, set = BUF_EMPTY, files = BUF_EMPTY,
+		   bytes = BUF_EMPTY, stored = BUF_EMPTY, tags = BUF_EMPTY;
 
 	if (l->shown == 0)
-		report_text(&l->c->report, "%-36s  %-19s  %-12s %10s %11s %11s\n", "snapshot",
-		    "begun", "set", "files", "size", "stored");
+		report_text(&l->c->report, "%-36s  %-19s  %-12s %10s %11s %11s\n",
+		    "snapshot", "begun", "set", "files", "size", "stored");
 	text_local_time(&when, time_seconds(b->start));
 	text_name(&set, span_str(b->set ? b->set : ""));
 	text_count(&files, b->totals.files);
@@ -66,8 +66,9 @@ static void show_text(
 		text_name(&tags, span_str(b->tags.v[i]));
 	}
 	report_text(&l->c->report, "%-36s  %-19s  %-12s %10s %11s %11s%s%s\n",
-	    info->name.text, buf_str(&when), buf_str(&set), buf_str(&files), buf_str(&bytes),
-	    buf_str(&stored), state == BAND_TAIL ? "" : "  incomplete", buf_str(&tags));
+	    info->name.text, buf_str(&when), buf_str(&set), buf_str(&files),
+	    buf_str(&bytes), buf_str(&stored), state == BAND_TAIL ? "" : "  incomplete",
+	    buf_str(&tags));
 	buf_release(&when);
 	buf_release(&set);
 	buf_release(&files);
@@ -110,15 +111,15 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-	{0, "set", "NAME", "only snapshots of this set"},
-	{0},
+    {0, "set", "NAME", "only snapshots of this set"},
+    {0},
 };
 
 const struct command cmd_list = {
-	.name = "list",
-	.synopsis = "",
-	.help = "list the snapshots of a repository",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.run = run,
+    .name = "list",
+    .synopsis = "",
+    .help = "list the snapshots of a repository",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .run = run,
 };

@@ -19,12 +19,12 @@ static const struct {
 	const char *name;
 	char letter;
 } kinds[] = {
-	[ENTRY_FILE] = {"file", '-'},
-	[ENTRY_DIR] = {"dir", 'd'},
-	[ENTRY_SYMLINK] = {"symlink", 'l'},
-	[ENTRY_FIFO] = {"fifo", 'p'},
-	[ENTRY_CHAR] = {"char", 'c'},
-	[ENTRY_BLOCK] = {"block", 'b'},
+    [ENTRY_FILE] = {"file", '-'},
+    [ENTRY_DIR] = {"dir", 'd'},
+    [ENTRY_SYMLINK] = {"symlink", 'l'},
+    [ENTRY_FIFO] = {"fifo", 'p'},
+    [ENTRY_CHAR] = {"char", 'c'},
+    [ENTRY_BLOCK] = {"block", 'b'},
 };
 
 static void show_json(struct lister *l, const struct entry *en)
@@ -158,18 +158,18 @@ out:
 }
 
 static const struct option_def options[] = {
-	{'l', "long", NULL, "mode, owner, size and time too"},
-	{'R', "recursive", NULL, "all that is below, not only the folder itself"},
-	{0},
+    {'l', "long", NULL, "mode, owner, size and time too"},
+    {'R', "recursive", NULL, "all that is below, not only the folder itself"},
+    {0},
 };
 
 const struct command cmd_ls = {
-	.name = "ls",
-	.synopsis = "SNAP[:PATH]",
-	.help = "list what is in a snapshot",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
+    .name = "ls",
+    .synopsis = "SNAP[:PATH]",
+    .help = "list what is in a snapshot",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
 };

@@ -9,8 +9,9 @@
 static void tell(struct cli *c, const struct snapshot *s, const struct restore_options *o,
     const struct restore_result *res)
 {
-	struct buf files = BUF_EMPTY, dirs = BUF_EMPTY, bytes = BUF_EMPTY, time = BUF_EMPTY,
-		   peak = BUF_EMPTY, storage = BUF_EMPTY, target = BUF_EMPTY;
+	struct buf files = BUF_EMPTY, dirs = BUF_EMPTY, bytes = BUF_EMPTY,
+		   time = BUF_EMPTY, peak = BUF_EMPTY, storage = BUF_EMPTY,
+		   target = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_name(&target, span_str(o->target));
@@ -25,10 +26,12 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	report_text(&c->report, " files    %s in %s folders, %s\n", buf_str(&files),
 	    buf_str(&dirs), buf_str(&bytes));
 	if (res->damaged || res->attributes)
-		report_text(&c->report, " lacking  %llu damaged, %llu without an attribute\n",
-		    (unsigned long long)res->damaged, (unsigned long long)res->attributes);
-	report_text(&c->report, " storage  %s\n took     %s, peak %s\n", buf_str(&storage),
-	    buf_str(&time), buf_str(&peak));
+		report_text(&c->report,
+		    " lacking  %llu damaged, %llu without an attribute\n",
+		    (unsigned long long)res->damaged,
+		    (unsigned long long)res->attributes);
+	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
+	    buf_str(&storage), buf_str(&time), buf_str(&peak));
 	line_text(line, "snapshot", s->info->name.text);
 	line_name(line, "target", span_str(o->target));
 	line_count(line, "files", res->files);
@@ -50,16 +53,17 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 static bool run(struct cli *c, struct err *e)
 {
 	struct restore_options o = {
-		.target = options_value(&c->options, "to"),
-		.transfers = TRANSFERS,
-		.stop = &signals_stop,
+	    .target = options_value(&c->options, "to"),
+	    .transfers = TRANSFERS,
+	    .stop = &signals_stop,
 	};
 	struct restore_result res = {0};
 	struct snapshot s;
 	bool ok = false;
 
 	if (!o.target)
-		return err_set(e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
+		return err_set(
+		    e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
 	if (!cli_jobs(c, &o.threads, e))
 		return false;
 	if (!snapshot_open(c, c->options.args[0], &s, e))
@@ -68,7 +72,9 @@ static bool run(struct cli *c, struct err *e)
 	o.cache_dir = c->cache_dir;
 	if (!restore_run(c->repo, &s.band, &o, &c->listener.monitor, &res, e))
 		goto out;
-	c->status = res.damaged ? STATUS_DAMAGE : res.attributes ? STATUS_PARTIAL : STATUS_DONE;
+	c->status = res.damaged      ? STATUS_DAMAGE
+		    : res.attributes ? STATUS_PARTIAL
+				     : STATUS_DONE;
 	listener_end(&c->listener);
 	tell(c, &s, &o, &res);
 	ok = true;
@@ -78,18 +84,18 @@ out:
 }
 
 static const struct option_def options[] = {
-	{0, "to", "DIR", "folder to restore into, empty or absent"},
-	{'j', "jobs", "N", "processors to use (all)"},
-	{0},
+    {0, "to", "DIR", "folder to restore into, empty or absent"},
+    {'j', "jobs", "N", "processors to use (all)"},
+    {0},
 };
 
 const struct command cmd_restore = {
-	.name = "restore",
-	.synopsis = "SNAP[:PATH] --to DIR",
-	.help = "restore a snapshot, or what is at a path in it",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
+    .name = "restore",
+    .synopsis = "SNAP[:PATH] --to DIR",
+    .help = "restore a snapshot, or what is at a path in it",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
 };

@@ -80,15 +80,16 @@ static bool read_level(struct cli *c, enum validate_level *out, struct err *e)
 	       err_set(e, ERR_USAGE, "give one of --quick, --stored and --full");
 }
 
-static void tell(struct cli *c, enum validate_level level, const struct validate_result *res)
+static void tell(
+    struct cli *c, enum validate_level level, const struct validate_result *res)
 {
 	static const char *const did[] = {
-		"lists and sizes compared, references resolved",
-		"every byte stored was read and compared with its digest",
-		"every byte stored was read, unsealed, expanded and compared with its id",
+	    "lists and sizes compared, references resolved",
+	    "every byte stored was read and compared with its digest",
+	    "every byte stored was read, unsealed, expanded and compared with its id",
 	};
-	struct buf bytes = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY, files = BUF_EMPTY,
-		   storage = BUF_EMPTY;
+	struct buf bytes = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY,
+		   files = BUF_EMPTY, storage = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_size(&bytes, res->checked_bytes);
@@ -98,7 +99,8 @@ static void tell(struct cli *c, enum validate_level level, const struct validate
 	cli_storage_text(c, &storage);
 	report_text(&c->report, "%s\n", did[level]);
 	report_text(&c->report,
-	    " checked  %s files, %s; %" PRIu64 " snapshots, %" PRIu64 " more incomplete\n",
+	    " checked  %s files, %s; %" PRIu64 " snapshots, %" PRIu64
+	    " more incomplete\n",
 	    buf_str(&files), buf_str(&bytes), res->snapshots, res->incomplete);
 	if (res->damaged_files || res->damaged_paths)
 		report_text(&c->report,
@@ -106,8 +108,8 @@ static void tell(struct cli *c, enum validate_level level, const struct validate
 		    res->damaged_files, res->damaged_paths);
 	else
 		report_text(&c->report, " damage   none\n");
-	report_text(&c->report, " storage  %s\n took     %s, peak %s\n", buf_str(&storage),
-	    buf_str(&time), buf_str(&peak));
+	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
+	    buf_str(&storage), buf_str(&time), buf_str(&peak));
 	line_count(line, "damaged_files", res->damaged_files);
 	line_count(line, "damaged_paths", res->damaged_paths);
 	line_count(line, "checked_files", res->checked_files);
@@ -125,10 +127,10 @@ static void tell(struct cli *c, enum validate_level level, const struct validate
 static bool run(struct cli *c, struct err *e)
 {
 	struct validate_options o = {
-		.transfers = TRANSFERS,
-		.stop = &signals_stop,
-		.damage = on_damage,
-		.arg = c,
+	    .transfers = TRANSFERS,
+	    .stop = &signals_stop,
+	    .damage = on_damage,
+	    .arg = c,
 	};
 	struct validate_result res = {0};
 
@@ -145,18 +147,18 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-	{0, "quick", NULL, "lists and sizes; every reference resolves (the default)"},
-	{0, "stored", NULL, "read every byte and compare it with its digest"},
-	{0, "full", NULL, "also unseal, expand, and check every chunk's id"},
-	{'j', "jobs", "N", "processors to use (all)"},
-	{0},
+    {0, "quick", NULL, "lists and sizes; every reference resolves (the default)"},
+    {0, "stored", NULL, "read every byte and compare it with its digest"},
+    {0, "full", NULL, "also unseal, expand, and check every chunk's id"},
+    {'j', "jobs", "N", "processors to use (all)"},
+    {0},
 };
 
 const struct command cmd_validate = {
-	.name = "validate",
-	.synopsis = "",
-	.help = "prove that what is stored is what was written",
-	.options = options,
-	.needs = NEED_REPO | NEED_KEY,
-	.run = run,
+    .name = "validate",
+    .synopsis = "",
+    .help = "prove that what is stored is what was written",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .run = run,
 };

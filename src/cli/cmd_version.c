@@ -15,8 +15,8 @@ static bool run(struct cli *c, struct err *e)
 }
 
 const struct command cmd_version = {
-	.name = "version",
-	.synopsis = "",
-	.help = "tell the versions of program and format",
-	.run = run,
+    .name = "version",
+    .synopsis = "",
+    .help = "tell the versions of program and format",
+    .run = run,
 };

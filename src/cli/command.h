@@ -1,6 +1,6 @@
 /*
- * A command: one file cmd_NAME.c defines one of these, the table in commands.c names it, and
- * parsing, help and the check of the manual page all read the same option table.
+ * A command: one file cmd_NAME.c defines one of these, the table in commands.c names it,
+ * and parsing, help and the check of the manual page all read the same option table.
  */
 #ifndef BALE_CLI_COMMAND_H
 #define BALE_CLI_COMMAND_H
@@ -26,8 +26,8 @@ enum need {
 
 struct command {
 	const char *name;
-	const char *synopsis; /* what follows name and options */
-	const char *help;     /* one line */
+	const char *synopsis;             /* what follows name and options */
+	const char *help;                 /* one line */
 	const struct option_def *options; /* NULL: none of its own */
 	unsigned needs;
 	int min_args, max_args; /* max_args -1: no limit */
@@ -41,7 +41,7 @@ extern const struct command *const commands[];
 /* NULL where there is none of that name. */
 const struct command *command_find(const char *name);
 
-extern const struct command cmd_backup, cmd_cat, cmd_help, cmd_init, cmd_key, cmd_list, cmd_ls,
-    cmd_restore, cmd_validate, cmd_version;
+extern const struct command cmd_backup, cmd_cat, cmd_help, cmd_init, cmd_key, cmd_list,
+    cmd_ls, cmd_restore, cmd_validate, cmd_version;
 
 #endif

@@ -4,16 +4,16 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-	&cmd_init,
-	&cmd_backup,
-	&cmd_list,
-	&cmd_ls,
-	&cmd_cat,
-	&cmd_restore,
-	&cmd_key,
-	&cmd_help,
-	&cmd_version,
-	NULL,
+    &cmd_init,
+    &cmd_backup,
+    &cmd_list,
+    &cmd_ls,
+    &cmd_cat,
+    &cmd_restore,
+    &cmd_key,
+    &cmd_help,
+    &cmd_version,
+    NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -53,8 +53,9 @@ bool known_find(const char *cache_dir, const char *path, struct known *out)
 	if (read_whole(name, &file)) {
 		rest = (char *)buf_str(&file);
 		while (!found && (line = next_line(&rest)))
-			found = strncmp(line, buf_str(&key), key.n) == 0 &&
-				sscanf(line + key.n, "%32s\t%63s", out->id, out->mount) == 2;
+			found =
+			    strncmp(line, buf_str(&key), key.n) == 0 &&
+			    sscanf(line + key.n, "%32s\t%63s", out->id, out->mount) == 2;
 	}
 	free(name);
 	buf_release(&key);
@@ -63,8 +64,8 @@ bool known_find(const char *cache_dir, const char *path, struct known *out)
 }
 
 /* All lines but that of `key`, and then the new one. */
-static void compose(struct buf *old, const struct buf *key, const struct known *k,
-    struct buf *out)
+static void compose(
+    struct buf *old, const struct buf *key, const struct known *k, struct buf *out)
 {
 	char *rest = (char *)buf_str(old), *line;
 
@@ -137,7 +138,8 @@ void mount_type(const char *path, char out[64])
 	if (!read_whole(name, &info) || !read_whole("/proc/self/mountinfo", &table))
 		goto out;
 	id = strstr(buf_str(&info), "mnt_id:");
-	if (id && mount_find(buf_span(&table), (unsigned)strtoul(id + 7, NULL, 10), line) &&
+	if (id &&
+	    mount_find(buf_span(&table), (unsigned)strtoul(id + 7, NULL, 10), line) &&
 	    line->type[0])
 		snprintf(out, 64, "%s", line->type);
 out:

@@ -1,7 +1,7 @@
 /*
- * Which repository was last seen at a path: <cache>/known, one line a path. It is what tells
- * a storage that is not mounted from a folder that never held a repository. Disposable: what
- * cannot be read or written is not known.
+ * Which repository was last seen at a path: <cache>/known, one line a path. It is what
+ * tells a storage that is not mounted from a folder that never held a repository.
+ * Disposable: what cannot be read or written is not known.
  */
 #ifndef BALE_CLI_KNOWN_H
 #define BALE_CLI_KNOWN_H
@@ -12,7 +12,7 @@
 
 struct known {
 	char id[2 * REPO_ID_SIZE + 1]; /* hexadecimal */
-	char mount[64];                /* the file system's type: "ext4", "fuse.rclone", … */
+	char mount[64]; /* the file system's type: "ext4", "fuse.rclone", … */
 };
 
 /* Paths are absolute. cache_dir NULL: nothing is known. */

@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 		return run(command, argc - 1, argv + 1);
 	if (*name == '-')
 		err_set(&e, ERR_USAGE,
-		    "options follow the command, as in: bale list -r FOLDER; try: bale help");
+		    "options follow the command: bale list -r FOLDER; try: bale help");
 	else
 		err_set(&e, ERR_USAGE, "there is no command %s; try: bale help", name);
 	report_error(&report, &e, STATUS_USAGE);

@@ -1,6 +1,6 @@
 /*
- * Options over getopt_long, whose tables are built from ours on each call: so there is one
- * table only, and help cannot tell of an option that is not there.
+ * Options over getopt_long, whose tables are built from ours on each call: so there is
+ * one table only, and help cannot tell of an option that is not there.
  */
 #include "cli/options.h"
 
@@ -19,39 +19,43 @@
 static const struct option_def no_options[] = {{0}};
 
 static const struct option_def repo_options[] = {
-	{'r', "repo", "REPO", "folder of the repository (or BALE_REPO)"},
-	{0, "cache-dir", "DIR", "folder of the local cache (or BALE_CACHE_DIR)"},
-	{0, "no-cache", NULL, "keep and use no local cache"},
-	{0},
+    {'r', "repo", "REPO", "folder of the repository (or BALE_REPO)"},
+    {0, "cache-dir", "DIR", "folder of the local cache (or BALE_CACHE_DIR)"},
+    {0, "no-cache", NULL, "keep and use no local cache"},
+    {0},
 };
 
 static const struct option_def key_options[] = {
-	{0, "key-file", "FILE", "open with this key file (or BALE_KEY_FILE)"},
-	{0, "passphrase-file", "FILE",
-	    "open with its one line (or BALE_PASSPHRASE_FILE)"},
-	{0},
+    {0, "key-file", "FILE", "open with this key file (or BALE_KEY_FILE)"},
+    {0, "passphrase-file", "FILE", "open with its one line (or BALE_PASSPHRASE_FILE)"},
+    {0},
 };
 
 static const struct option_def common_options[] = {
-	{0, "json", NULL, "report in JSON Lines"},
-	{'q', "quiet", NULL, "report nothing but problems"},
-	{'h', "help", NULL, "explain the command"},
-	{0},
+    {0, "json", NULL, "report in JSON Lines"},
+    {'q', "quiet", NULL, "report nothing but problems"},
+    {'h', "help", NULL, "explain the command"},
+    {0},
 };
 
 const struct option_def *options_table(
     const struct command *command, unsigned i, const char **title)
 {
 	static const char *const titles[] = {
-		"options", "repository", "secret", "common options"};
+	    "options", "repository", "secret", "common options"};
 
 	*title = i < 4 ? titles[i] : NULL;
 	switch (i) {
-	case 0: return command->options ? command->options : no_options;
-	case 1: return command->needs & NEED_REPO ? repo_options : no_options;
-	case 2: return command->needs & NEED_KEY ? key_options : no_options;
-	case 3: return common_options;
-	default: return NULL;
+	case 0:
+		return command->options ? command->options : no_options;
+	case 1:
+		return command->needs & NEED_REPO ? repo_options : no_options;
+	case 2:
+		return command->needs & NEED_KEY ? key_options : no_options;
+	case 3:
+		return common_options;
+	default:
+		return NULL;
 	}
 }
 
@@ -68,7 +72,8 @@ static const struct option_def *option_at(const struct command *command, size_t 
 	return NULL;
 }
 
-static const struct option_def *option_by_letter(const struct command *command, int letter)
+static const struct option_def *option_by_letter(
+    const struct command *command, int letter)
 {
 	const struct option_def *d;
 
@@ -85,8 +90,8 @@ static void build(const struct command *command, struct buf *letters, struct buf
 
 	buf_add_byte(letters, ':'); /* a missing value is told as ':' */
 	for (size_t n = 0; (d = option_at(command, n)); n++) {
-		o = (struct option){d->name, d->value ? required_argument : no_argument, NULL,
-		    LONG_BASE + (int)n};
+		o = (struct option){d->name, d->value ? required_argument : no_argument,
+		    NULL, LONG_BASE + (int)n};
 		buf_add(longs, &o, sizeof o);
 		if (d->letter)
 			buf_printf(letters, "%c%s", d->letter, d->value ? ":" : "");
@@ -125,8 +130,8 @@ static bool check_args(const struct options *o, struct err *e)
 	return true;
 }
 
-bool options_parse(struct options *o, const struct command *command, int argc, char **argv,
-    struct err *e)
+bool options_parse(struct options *o, const struct command *command, int argc,
+    char **argv, struct err *e)
 {
 	struct buf letters = BUF_EMPTY, longs = BUF_EMPTY;
 	bool ok = false;
@@ -203,13 +208,13 @@ const char **options_values(const struct options *o, const char *name, size_t *n
 	return v;
 }
 
-bool options_number(const struct options *o, const char *name, long min, long max, long *out,
-    struct err *e)
+bool options_number(const struct options *o, const char *name, long min, long max,
+    long *out, struct err *e)
 {
 	const char *s = options_value(o, name);
 
 	if (!s || text_parse_number(s, min, max, out))
 		return true;
-	return err_set(e, ERR_USAGE, "--%s %s: a number from %ld to %ld is needed", name, s,
-	    min, max);
+	return err_set(e, ERR_USAGE, "--%s %s: a number from %ld to %ld is needed", name,
+	    s, min, max);
 }

@@ -9,12 +9,12 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 
-#define REDRAW_NS  100000000
+#define REDRAW_NS 100000000
 #define RATE_AFTER 1.0 /* seconds before a rate means anything */
 
 /* "1,203 of 4,100 files" */
-static void add_part(struct buf *out, void (*number)(struct buf *, uint64_t), uint64_t have,
-    uint64_t total, const char *unit)
+static void add_part(struct buf *out, void (*number)(struct buf *, uint64_t),
+    uint64_t have, uint64_t total, const char *unit)
 {
 	buf_add_str(out, "  ");
 	number(out, have);
@@ -63,7 +63,8 @@ static unsigned terminal_width(void)
 	struct winsize w;
 
 	/* One less: writing into the last column wraps on some terminals. */
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1u : 79;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1u
+									 : 79;
 }
 
 static void on_progress(struct monitor *m, const struct progress *p)
@@ -107,9 +108,9 @@ static void on_problem(
 void listener_init(struct listener *l, struct report *r)
 {
 	*l = (struct listener){
-		.monitor = {on_problem, on_progress},
-		.report = r,
-		.terminal = isatty(STDERR_FILENO),
+	    .monitor = {on_problem, on_progress},
+	    .report = r,
+	    .terminal = isatty(STDERR_FILENO),
 	};
 }
 

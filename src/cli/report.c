@@ -1,7 +1,7 @@
 /*
- * Lines. The progress line is erased before anything else is written, whichever of the two
- * streams it goes to, as both may be the same terminal; stderr's own lock keeps the erasing
- * and the writing together where threads report retries.
+ * Lines. The progress line is erased before anything else is written, whichever of the
+ * two streams it goes to, as both may be the same terminal; stderr's own lock keeps the
+ * erasing and the writing together where threads report retries.
  */
 #include "cli/report.h"
 
@@ -97,7 +97,8 @@ void line_time(json_t *line, const char *key, int64_t seconds, uint32_t ns)
 
 static void add_json(struct buf *out, json_t *line)
 {
-	/* Six digits are enough for seconds and keep 0.1 from becoming 0.10000000000000001. */
+	/* Six digits are enough for seconds and keep 0.1 from becoming
+	 * 0.10000000000000001. */
 	char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
 	buf_add_str(out, text);
@@ -187,15 +188,15 @@ void report_error(struct report *r, const struct err *e, int status)
 const char *problem_name(enum problem what)
 {
 	static const char *const names[] = {
-		[PROBLEM_UNREADABLE] = "unreadable",
-		[PROBLEM_CHANGED] = "changed while read",
-		[PROBLEM_VANISHED] = "vanished",
-		[PROBLEM_SKIPPED] = "skipped",
-		[PROBLEM_ATTRIBUTE] = "attribute not restored",
-		[PROBLEM_DAMAGED] = "damaged",
-		[PROBLEM_REFUSED] = "not restored",
-		[PROBLEM_RETRY] = "trying again",
-		[PROBLEM_NOTE] = "note",
+	    [PROBLEM_UNREADABLE] = "unreadable",
+	    [PROBLEM_CHANGED] = "changed while read",
+	    [PROBLEM_VANISHED] = "vanished",
+	    [PROBLEM_SKIPPED] = "skipped",
+	    [PROBLEM_ATTRIBUTE] = "attribute not restored",
+	    [PROBLEM_DAMAGED] = "damaged",
+	    [PROBLEM_REFUSED] = "not restored",
+	    [PROBLEM_RETRY] = "trying again",
+	    [PROBLEM_NOTE] = "note",
 	};
 
 	return names[what];
@@ -205,11 +206,16 @@ const char *problem_name(enum problem what)
 static const char *problem_kind(enum problem what)
 {
 	switch (what) {
-	case PROBLEM_CHANGED: return "changed";
-	case PROBLEM_ATTRIBUTE: return "attribute";
-	case PROBLEM_REFUSED: return "refused";
-	case PROBLEM_RETRY: return "retry";
-	default: return problem_name(what);
+	case PROBLEM_CHANGED:
+		return "changed";
+	case PROBLEM_ATTRIBUTE:
+		return "attribute";
+	case PROBLEM_REFUSED:
+		return "refused";
+	case PROBLEM_RETRY:
+		return "retry";
+	default:
+		return problem_name(what);
 	}
 }
 

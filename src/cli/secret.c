@@ -1,6 +1,7 @@
 /*
- * Secrets are read into a buffer of their full size, taken once, so that growing leaves no
- * copies behind in freed memory; and the environment's copy is wiped as soon as it is read.
+ * Secrets are read into a buffer of their full size, taken once, so that growing leaves
+ * no copies behind in freed memory; and the environment's copy is wiped as soon as it is
+ * read.
  */
 #include "cli/secret.h"
 
@@ -28,7 +29,8 @@ static bool read_all(int fd, const char *what, struct buf *out, struct err *e)
 		return err_sys(e, errno, "read %s", what);
 	out->n = (size_t)n;
 	if (out->n > SECRET_MAX)
-		return err_set(e, ERR_USAGE, "%s is longer than %d bytes", what, SECRET_MAX);
+		return err_set(
+		    e, ERR_USAGE, "%s is longer than %d bytes", what, SECRET_MAX);
 	return true;
 }
 
@@ -168,8 +170,8 @@ static bool from_variable(char *value, struct held_secret *out, struct err *e)
 {
 	out->secret.kind = SECRET_PASSPHRASE;
 	if (strlen(value) > SECRET_MAX)
-		return err_set(e, ERR_USAGE, "BALE_PASSPHRASE is longer than %d bytes",
-		    SECRET_MAX);
+		return err_set(
+		    e, ERR_USAGE, "BALE_PASSPHRASE is longer than %d bytes", SECRET_MAX);
 	buf_reserve(&out->hold, SECRET_MAX);
 	buf_add_str(&out->hold, value);
 	secret_wipe(value, strlen(value));
@@ -224,9 +226,9 @@ static bool from_terminal(
 
 	if (tty < 0)
 		return err_set(e, ERR_AUTH,
-		    "no %s was given, and there is no terminal to ask for it; name a file with "
-		    "--passphrase-file or --key-file, or set BALE_PASSPHRASE_FILE, "
-		    "BALE_PASSPHRASE_COMMAND, BALE_KEY_FILE or BALE_PASSPHRASE",
+		    "no %s was given, and there is no terminal to ask for it; name a "
+		    "file with --passphrase-file or --key-file, or set BALE_KEY_FILE, "
+		    "BALE_PASSPHRASE_COMMAND, BALE_PASSPHRASE_FILE or BALE_PASSPHRASE",
 		    what);
 	out->secret.kind = SECRET_PASSPHRASE;
 	buf_printf(&prompt, "%s: ", what);
@@ -236,7 +238,8 @@ static bool from_terminal(
 		if (!ask(tty, "the same again: ", &again, e))
 			goto out;
 		if (!span_equal(buf_span(&out->hold), buf_span(&again))) {
-			err_set(e, ERR_USAGE, "the two passphrases differ; nothing was done");
+			err_set(
+			    e, ERR_USAGE, "the two passphrases differ; nothing was done");
 			goto out;
 		}
 	}
@@ -250,13 +253,14 @@ out:
 	return ok;
 }
 
-static bool from_anywhere(
-    const struct secret_where *w, const char *what, struct held_secret *out, struct err *e)
+static bool from_anywhere(const struct secret_where *w, const char *what,
+    struct held_secret *out, struct err *e)
 {
 	char *v;
 
 	if (w->key_file && w->passphrase_file)
-		return err_set(e, ERR_USAGE, "both a key file and a passphrase file are given");
+		return err_set(
+		    e, ERR_USAGE, "both a key file and a passphrase file are given");
 	if (w->key_file)
 		return from_key_file(w->key_file, w->fresh, out, e);
 	if (w->passphrase_file)
@@ -274,8 +278,8 @@ static bool from_anywhere(
 	return from_terminal(what, w->fresh, out, e);
 }
 
-bool secret_get(
-    const struct secret_where *w, const char *what, struct held_secret *out, struct err *e)
+bool secret_get(const struct secret_where *w, const char *what, struct held_secret *out,
+    struct err *e)
 {
 	if (!from_anywhere(w, what, out, e))
 		return false;

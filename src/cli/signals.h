@@ -1,7 +1,7 @@
 /*
- * Signals: SIGINT and SIGTERM ask for a clean stop, and kill when they come again; SIGUSR1
- * asks for a line of progress; SIGPIPE is ignored, so that a reader that went away is an
- * error like any other.
+ * Signals: SIGINT and SIGTERM ask for a clean stop, and kill when they come again;
+ * SIGUSR1 asks for a line of progress; SIGPIPE is ignored, so that a reader that went
+ * away is an error like any other.
  */
 #ifndef BALE_CLI_SIGNALS_H
 #define BALE_CLI_SIGNALS_H

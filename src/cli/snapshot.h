@@ -16,8 +16,8 @@ struct snapshot {
 };
 
 /*
- * Open the repository and find the snapshot. A snapshot that is only a head has nothing in
- * it: ERR_MISSING. Released by the caller, also after a failure.
+ * Open the repository and find the snapshot. A snapshot that is only a head has nothing
+ * in it: ERR_MISSING. Released by the caller, also after a failure.
  */
 bool snapshot_open(struct cli *c, const char *arg, struct snapshot *s, struct err *e);
 void snapshot_release(struct snapshot *s);

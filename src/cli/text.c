@@ -208,10 +208,17 @@ bool text_parse_duration(const char *s, int64_t *ns)
 	if (!parse_unit(s, &n, &unit))
 		return false;
 	switch (unit) {
-	case 's': factor = 1; break;
-	case 'm': factor = 60; break;
-	case 'h': factor = 3600; break;
-	default: return false;
+	case 's':
+		factor = 1;
+		break;
+	case 'm':
+		factor = 60;
+		break;
+	case 'h':
+		factor = 3600;
+		break;
+	default:
+		return false;
 	}
 	if (n > (uint64_t)INT64_MAX / NS / factor)
 		return false;

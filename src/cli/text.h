@@ -7,8 +7,8 @@
 #include "base/buf.h"
 
 /*
- * A name, so that nothing in it can be misread: `%`, control characters and whatever is not
- * valid UTF-8 become %XX, byte by byte. Undone by undoing each %XX.
+ * A name, so that nothing in it can be misread: `%`, control characters and whatever is
+ * not valid UTF-8 become %XX, byte by byte. Undone by undoing each %XX.
  */
 void text_name(struct buf *out, struct span name);
 
@@ -24,7 +24,8 @@ void text_count(struct buf *out, uint64_t n);
 /* "0.4 s", "41 s", "2 min 41 s", "3 h 5 min". */
 void text_duration(struct buf *out, double seconds);
 
-/* RFC 3339 in UTC, a fraction of nine digits unless it is 0. False past what a year can be. */
+/* RFC 3339 in UTC, a fraction of nine digits unless it is 0. False past what a year can
+ * be. */
 bool text_time(struct buf *out, int64_t seconds, uint32_t ns);
 
 /* The local time as "2026-11-20 02:10:07"; "?" past what a year can be. */

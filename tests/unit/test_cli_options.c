@@ -10,19 +10,19 @@
 #include <cmocka.h>
 
 static const struct option_def table[] = {
-	{0, "exclude", "PATTERN", "leave out"},
-	{'j', "jobs", "N", "processors"},
-	{'x', "one-file-system", NULL, "stay"},
-	{0},
+    {0, "exclude", "PATTERN", "leave out"},
+    {'j', "jobs", "N", "processors"},
+    {'x', "one-file-system", NULL, "stay"},
+    {0},
 };
 
 static const struct command backup = {
-	.name = "backup",
-	.synopsis = "PATH...",
-	.options = table,
-	.needs = NEED_REPO,
-	.min_args = 1,
-	.max_args = 2,
+    .name = "backup",
+    .synopsis = "PATH...",
+    .options = table,
+    .needs = NEED_REPO,
+    .min_args = 1,
+    .max_args = 2,
 };
 
 /* Split at blanks; the words live in a static place until the next call. */
@@ -48,8 +48,8 @@ static void test_good(void **state)
 
 	(void)state;
 	/* Options may stand behind arguments; the last of several counts. */
-	assert_true(parse(&o,
-	    "backup -r /r /a --exclude x --json -j3 --exclude=y /b --jobs 4 -x", &e));
+	assert_true(parse(
+	    &o, "backup -r /r /a --exclude x --json -j3 --exclude=y /b --jobs 4 -x", &e));
 	assert_int_equal(o.n_args, 2);
 	assert_string_equal(o.args[0], "/a");
 	assert_string_equal(o.args[1], "/b");
@@ -82,15 +82,13 @@ static void test_bad(void **state)
 	static const struct {
 		const char *line, *says;
 	} bad[] = {
-		{"backup", "PATH"},
-		{"backup a b c", "c"},
-		{"backup a --exclude", "--exclude needs a value"},
-		{"backup a -j", "-j needs a value"},
-		{"backup a --wrong", "unknown option --wrong"},
-		{"backup a -w", "unknown option -w"},
-		{"backup a -xw", "unknown option -w"},
-		{"backup a --json=1", "takes no value"},
-		{"backup a --key-file x", "unknown option --key-file"}, /* needs no key */
+	    {"backup", "PATH"}, {"backup a b c", "c"},
+	    {"backup a --exclude", "--exclude needs a value"},
+	    {"backup a -j", "-j needs a value"},
+	    {"backup a --wrong", "unknown option --wrong"},
+	    {"backup a -w", "unknown option -w"}, {"backup a -xw", "unknown option -w"},
+	    {"backup a --json=1", "takes no value"},
+	    {"backup a --key-file x", "unknown option --key-file"}, /* needs no key */
 	};
 	struct options o;
 
@@ -138,7 +136,8 @@ static void test_tables(void **state)
 				for (size_t k = 0; k < n; k++) {
 					assert_string_not_equal(seen[k]->name, d->name);
 					if (d->letter)
-						assert_int_not_equal(seen[k]->letter, d->letter);
+						assert_int_not_equal(
+						    seen[k]->letter, d->letter);
 				}
 				seen[n++] = d;
 			}
@@ -150,10 +149,10 @@ static void test_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_number),
-		cmocka_unit_test(test_tables),
+	    cmocka_unit_test(test_good),
+	    cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_number),
+	    cmocka_unit_test(test_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,7 +166,8 @@ static void test_parse_size(void **state)
 
 static void test_parse_duration(void **state)
 {
-	static const char *const bad[] = {"", "m", "5", "5M", "5min", "-5m", "99999999999999h"};
+	static const char *const bad[] = {
+	    "", "m", "5", "5M", "5min", "-5m", "99999999999999h"};
 	int64_t v = 0;
 
 	(void)state;
@@ -179,8 +180,8 @@ static void test_parse_duration(void **state)
 
 static void test_parse_number(void **state)
 {
-	static const char *const bad[] = {"", "-", "x", "1x", " 1", "+1", "0x1", "-8", "23",
-	    "99999999999999999999"};
+	static const char *const bad[] = {
+	    "", "-", "x", "1x", " 1", "+1", "0x1", "-8", "23", "99999999999999999999"};
 	long v = 0;
 
 	(void)state;
@@ -193,15 +194,15 @@ static void test_parse_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name),
-		cmocka_unit_test(test_message),
-		cmocka_unit_test(test_size),
-		cmocka_unit_test(test_count),
-		cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_time),
-		cmocka_unit_test(test_parse_size),
-		cmocka_unit_test(test_parse_duration),
-		cmocka_unit_test(test_parse_number),
+	    cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_message),
+	    cmocka_unit_test(test_size),
+	    cmocka_unit_test(test_count),
+	    cmocka_unit_test(test_duration),
+	    cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_parse_size),
+	    cmocka_unit_test(test_parse_duration),
+	    cmocka_unit_test(test_parse_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
