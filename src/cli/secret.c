@@ -187,12 +187,14 @@ static bool ask(int tty, const char *prompt, struct buf *out, struct err *e)
 	char c = 0;
 
 	buf_reserve(out, SECRET_MAX);
-	if (!sys_write(tty, prompt, strlen(prompt)) || tcgetattr(tty, &shown) < 0)
+	if (tcgetattr(tty, &shown) < 0)
 		return err_sys(e, errno, "ask for the passphrase");
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	hidden.c_lflag |= ECHONL;
+	/* Before the prompt: what is typed as soon as it shows must not be flushed. */
 	tcsetattr(tty, TCSAFLUSH, &hidden);
+	sys_write(tty, prompt, strlen(prompt));
 	for (;;) {
 		ssize_t n = read(tty, &c, 1); /* not sys_read: a signal must end it */
 
