@@ -16,6 +16,7 @@ struct inventory {
 	struct stocked *v;
 	size_t n, cap;
 	struct map by_name;
+	bool own_only;
 };
 
 struct inventory *inventory_new(struct repo *r)
@@ -155,6 +156,11 @@ void inventory_trust(
 	s->sized = s->size == size;
 }
 
+void inventory_rely_on_own(struct inventory *inv)
+{
+	inv->own_only = true;
+}
+
 bool inventory_usable(
     struct inventory *inv, uint32_t number, bool *usable, struct err *e)
 {
@@ -169,7 +175,7 @@ bool inventory_usable(
 		*usable = true;
 		return true;
 	}
-	if (!s->listed || s->condemned || s->damaged)
+	if (inv->own_only || !s->listed || s->condemned || s->damaged)
 		return true;
 	if (!s->sized) {
 		name_of_id(&s->name, name);

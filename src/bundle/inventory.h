@@ -48,6 +48,9 @@ void inventory_damage(struct inventory *inv, const struct id *name);
 void inventory_trust(
     struct inventory *inv, enum file_type type, const struct id *name, uint64_t size);
 
+/* From now on only what this run writes is usable. */
+void inventory_rely_on_own(struct inventory *inv);
+
 /*
  * Whether a reference may rely on it: written by this run; or listed, not condemned, not
  * damaged, and of the size that the reference tells (looked up once: one operation).

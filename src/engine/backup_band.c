@@ -79,6 +79,9 @@ bool band_begin(struct run *r, struct err *e)
 	if (!ok)
 		return false;
 	snprintf(r->result->snapshot, sizeof r->result->snapshot, "%s", r->band.name.text);
+	/* Nobody may see this head for long, and strict mode does not know the client yet. */
+	if (r->repo->store->mount != MOUNT_THROUGH && r->band.client.counter == 1)
+		inventory_rely_on_own(r->inventory);
 	return band_run_look(&r->band, e);
 }
 
