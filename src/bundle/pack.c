@@ -136,6 +136,7 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 
 	if (ok) {
 		inventory_name(p->inv, put->number, &put->build->name, put->build->size);
+		p->stored += put->build->size - put->build->stored; /* head, directory, trailer */
 		if (p->o.acknowledged)
 			p->o.acknowledged(p->o.arg, put->number, &put->build->dir);
 	} else {
