@@ -39,6 +39,7 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	line_count(line, "others", res->others);
 	line_count(line, "bytes", res->bytes);
 	line_count(line, "damaged", res->damaged);
+	line_count(line, "refused", res->refused);
 	line_count(line, "attributes", res->attributes);
 	cli_summary(c, line);
 	buf_release(&files);

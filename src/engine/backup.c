@@ -136,15 +136,11 @@ static void make_writer(struct run *r)
 	r->writer = band_writer_new(&o);
 }
 
-/* One pack a set: its name is a digest, as a set may be called anything. */
 static void open_pack(struct run *r)
 {
-	char name[16 + 2 * ID_SIZE], hex[2 * ID_SIZE + 1];
-	struct id id;
+	char name[NAME_MAX_LEN + 1];
 
-	chunk_id(r->repo, FILE_HUNKS, span_str(r->o->set), &id);
-	name_of_id(&id, hex);
-	snprintf(name, sizeof name, "basis-%.16s", hex);
+	cache_pack_name(r->repo, r->o->set, name);
 	r->pack = cache_pack_open(r->cache, name);
 	if (cache_owned(r->cache))
 		r->new_pack = cache_pack_create(r->cache, name, r->pack);

@@ -5,18 +5,31 @@
 
 #define BUNDLES_OPEN 8
 
+static bool from_pack(void *arg, const struct id *id, struct buf *plain)
+{
+	return cache_pack_get(arg, id, plain);
+}
+
 void reading_open(struct reading *rd, struct repo *r, const struct band *band,
     const char *cache_dir, unsigned frames)
 {
 	struct stream_options o = {0};
 
+	char name[NAME_MAX_LEN + 1];
+
 	*rd = (struct reading){.repo = r};
-	(void)cache_dir;
+	cache_pack_name(r, band->set, name);
+	rd->cache = cache_look(r, cache_dir);
+	rd->pack = cache_pack_open(rd->cache, name);
 	rd->inventory = inventory_new(r);
 	rd->resolver = resolver_new(r);
 	rd->chunks = chunk_reader_new(r, BUNDLES_OPEN, frames);
 	o.inventory = rd->inventory;
 	o.resolver = rd->resolver;
+	if (rd->pack) {
+		o.cache = from_pack;
+		o.cache_arg = rd->pack;
+	}
 	rd->stream = stream_open(r, rd->chunks, band, &o);
 }
 
@@ -26,6 +39,8 @@ void reading_close(struct reading *rd)
 	chunk_reader_free(rd->chunks);
 	resolver_free(rd->resolver);
 	inventory_free(rd->inventory);
+	cache_pack_close(rd->pack);
+	cache_close(rd->cache);
 	*rd = (struct reading){0};
 }
 

@@ -18,7 +18,10 @@ struct reading {
 	struct cache_pack *pack;
 };
 
-/* frames: how many decoded ones are kept. cache_dir may be NULL. */
+/*
+ * frames: how many decoded ones are kept. cache_dir (see cache.h) may be NULL; hunks that the
+ * last backup left there need no read.
+ */
 void reading_open(struct reading *rd, struct repo *r, const struct band *band,
     const char *cache_dir, unsigned frames);
 void reading_close(struct reading *rd);

@@ -34,7 +34,7 @@ static void make_path(char *path)
 	sys_mkdirat(AT_FDCWD, path, 0700);
 }
 
-static void open_folder(struct cache *c, const char *dir)
+static void open_folder(struct cache *c, const char *dir, bool make)
 {
 	char id[2 * REPO_ID_SIZE + 1];
 	char *path;
@@ -42,7 +42,7 @@ static void open_folder(struct cache *c, const char *dir)
 	hex_encode(c->r->params.id, REPO_ID_SIZE, id);
 	path = mem_printf("%s/%s", dir, id);
 	c->dir = sys_openat(AT_FDCWD, path, DIR_FLAGS, 0);
-	if (c->dir < 0 && errno == ENOENT) {
+	if (c->dir < 0 && errno == ENOENT && make) {
 		make_path(path);
 		c->dir = sys_openat(AT_FDCWD, path, DIR_FLAGS, 0);
 	}
@@ -62,18 +62,30 @@ static void take_lock(struct cache *c)
 		sys_close(fd);
 }
 
-struct cache *cache_open(struct repo *r, const char *dir)
+static struct cache *cache_new(struct repo *r, const char *dir, bool make)
 {
 	struct cache *c = mem_zalloc(sizeof *c);
 
 	c->r = r;
 	c->dir = c->lock = -1;
-	r->env->random(r->env, c->seed, sizeof c->seed);
 	if (dir && *dir)
-		open_folder(c, dir);
+		open_folder(c, dir, make);
+	return c;
+}
+
+struct cache *cache_open(struct repo *r, const char *dir)
+{
+	struct cache *c = cache_new(r, dir, true);
+
+	r->env->random(r->env, c->seed, sizeof c->seed);
 	if (c->dir >= 0)
 		take_lock(c);
 	return c;
+}
+
+struct cache *cache_look(struct repo *r, const char *dir)
+{
+	return cache_new(r, dir, false);
 }
 
 void cache_close(struct cache *c)

@@ -18,6 +18,9 @@ struct cache;
  * Main thread: it draws a seed for nonces from env, whether or not anything is kept.
  */
 struct cache *cache_open(struct repo *r, const char *dir);
+
+/* For who only reads the repository: makes nothing, and leaves the lock to a backup. */
+struct cache *cache_look(struct repo *r, const char *dir);
 void cache_close(struct cache *c); /* NULL is harmless */
 bool cache_owned(const struct cache *c);
 
@@ -41,6 +44,8 @@ void cache_drop(struct cache *c, const char *name);
  */
 struct cache_pack;
 
+/* The name of a set's pack: a digest, as a set may be called anything. */
+void cache_pack_name(struct repo *r, const char *set, char name[NAME_MAX_LEN + 1]);
 struct cache_pack *cache_pack_open(struct cache *c, const char *name); /* NULL: none */
 /* Replaces *plain. That the plain bytes have the id is for the caller to check. */
 bool cache_pack_get(struct cache_pack *p, const struct id *id, struct buf *plain);

@@ -9,11 +9,13 @@
  * tree cost no compression. Opening reads the heads alone.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "codec/digest.h"
 #include "repo/cache_internal.h"
 
 #define BOUND_SIZE (ID_SIZE + 12u)
@@ -56,6 +58,16 @@ static void scan(struct cache_pack *p, uint64_t size)
 		map_put(&p->offsets, head, at);
 		at += HEAD_SIZE + stored;
 	}
+}
+
+void cache_pack_name(struct repo *r, const char *set, char name[NAME_MAX_LEN + 1])
+{
+	char hex[2 * ID_SIZE + 1];
+	struct id id;
+
+	digest_id(&id, keyring_key(r->keys, PURPOSE_INDEX_ID), span_str(set));
+	name_of_id(&id, hex);
+	snprintf(name, NAME_MAX_LEN + 1, "basis-%.16s", hex);
 }
 
 struct cache_pack *cache_pack_open(struct cache *c, const char *name)

@@ -1,229 +1,298 @@
-/* Lists of both kinds: random items, truncations, vectors, where lists end. */
-#include "format/list.h"
-
+/* What there is: snapshots, and entries of one. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "tests/support/codec.h"
+#include "engine/backup.h"
+#include "engine/list.h"
+#include "store/fault.h"
+#include "tests/support/band_make.h"
+#include "tests/support/index_make.h"
+#include "tests/support/repo_make.h"
+#include "tests/support/scratch.h"
 
-static uint64_t state = 362436069362436069u;
+static struct env *env;
 
-static uint64_t chance(uint64_t below)
+struct told {
+	struct monitor monitor;
+	unsigned problems;
+	char last[2000];
+};
+
+static void hear(struct monitor *m, enum problem what, struct span subject, const struct err *e)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (state >> 11) % below;
+	struct told *t = (struct told *)m;
+
+	assert_int_equal(what, PROBLEM_DAMAGED);
+	t->problems++;
+	snprintf(t->last, sizeof t->last, "%.*s: %s", (int)subject.n, subject.p, e->text);
 }
 
-static void random_place(struct id *id, struct hint *h)
-{
-	size_t i;
+/* --- snapshots */
 
-	for (i = 0; i < ID_SIZE; i++)
-		id->b[i] = (uint8_t)chance(256);
-	h->bundle = (uint32_t)chance(70) * 1000003;
-	h->slot = (uint32_t)chance(BUNDLE_CHUNKS_MAX);
+static bool see_snapshot(void *arg, const struct band_info *info, enum band_file state,
+    const struct band *b, struct err *e)
+{
+	static const char *const words[] = {"head", "part", "tail"};
+	char line[100];
+
+	(void)e;
+	snprintf(line, sizeof line, "%d %s %s\n", (int)info->name.counter, words[state], b->set);
+	buf_add_str(arg, line);
+	return true;
 }
 
-static void finish(struct list_writer *w, struct buf *out)
+static void test_list(void **state)
 {
-	uint32_t i, n;
-	const uint32_t *numbers = list_writer_bundles(w, &n);
-	struct bundle_ref *refs = mem_array(n, sizeof *refs);
+	struct fault_plan plan = {
+	    .how = FAIL_FOREVER, .nth = 6, .kinds = OP_GET, .err = ERR_UNREACHABLE};
+	struct store *mem = store_mem_new(env);
+	struct repo *r = repo_make(mem, env, true), *failing;
+	char torn[NAME_MAX_LEN + 1];
+	struct list_result res;
+	struct buf lines = BUF_EMPTY;
+	struct told t = {.monitor.problem = hear};
+	struct err e;
 
-	for (i = 0; i < n; i++) {
-		refs[i].size = 300 + numbers[i];
-		put_u32(refs[i].name.b, numbers[i]);
+	(void)state;
+	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_int_equal(res.snapshots, 0);
+	for (uint64_t i = 6; i >= 1; i--) {
+		struct band b;
+
+		band_start(&b, 1800000000 + (int64_t)i, i, i % 2 ? "odd" : "even");
+		if (i == 5)
+			b.kind = BAND_VACUUM;
+		band_store(r, &b, BAND_HEAD, NULL);
+		b.part = 1;
+		if (i == 4)
+			band_store(r, &b, BAND_PART, NULL);
+		if (i != 4 && i != 6)
+			band_store(r, &b, BAND_TAIL, i == 3 ? torn : NULL);
+		if (i == 2)
+			band_mark(r, &b, BAND_REMOVED, NULL);
+		band_release(&b);
 	}
-	list_writer_finish(w, refs, out);
-	free(refs);
+	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_string_equal(
+	    buf_str(&lines), "1 tail odd\n3 tail odd\n4 part even\n6 head even\n");
+	assert_int_equal(res.snapshots, 4);
+	assert_int_equal(res.unreadable, 0);
+	store_replace(r->store, "bands", torn, span_str("{"));
+	buf_clear(&lines);
+	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_string_equal(buf_str(&lines), "1 tail odd\n4 part even\n6 head even\n");
+	assert_int_equal(res.unreadable, 1);
+	assert_int_equal(t.problems, 1);
+	assert_non_null(strstr(t.last, "-3: "));
+	failing = repo_reopen(store_fault_new(store_mem_clone(mem), &plan), env);
+	failing->patience = 0;
+	assert_false(list_run(failing, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_int_equal(e.kind, ERR_UNREACHABLE);
+	repo_close(failing);
+	buf_release(&lines);
+	repo_close(r);
 }
 
-static bool walk(
-    struct span s, struct list_writer **w, struct bundle_ref **refs, struct fault *f)
-{
-	struct hunk_ref r;
-	struct extent x;
-	struct list_iter it;
-	enum step step;
+/* --- entries */
 
-	if (!list_open(&it, s, f))
-		return false;
-	if (w)
-		*w = list_writer_new(it.kind, it.level);
-	do {
-		if (it.kind == LIST_HUNKS)
-			step = list_next_hunk(&it, &r, f);
-		else
-			step = list_next_extent(&it, &x, f);
-		if (w && step == STEP_ITEM && it.kind == LIST_HUNKS)
-			list_writer_add_hunk(*w, &r);
-		if (w && step == STEP_ITEM && it.kind == LIST_EXTENTS)
-			list_writer_add_extent(*w, &x);
-	} while (step == STEP_ITEM);
-	if (refs) {
-		*refs = it.bundles;
-		it.bundles = NULL;
+static const char *const paths[] = {"/", "/a", "/a-x", "/c", "/a/b", "/a/z", "/a-x/f",
+	"/a/b/f", "/a/b/g"};
+
+#define PATHS (sizeof paths / sizeof *paths)
+
+static bool see_entry(void *arg, const struct entry *en, struct err *e)
+{
+	(void)e;
+	buf_add_span(arg, en->apath);
+	buf_add_byte(arg, ' ');
+	return true;
+}
+
+struct scene {
+	struct repo *r;
+	struct band b;
+	struct told told;
+	struct buf seen;
+};
+
+static int by_apath(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return apath_compare(x->apath, y->apath);
+}
+
+static void scene_init(struct scene *s, uint32_t per_hunk)
+{
+	struct index_make m = {.per_hunk = per_hunk, .per_list = 2};
+	struct entry entries[PATHS];
+
+	memset(s, 0, sizeof *s);
+	memset(entries, 0, sizeof entries);
+	s->told.monitor.problem = hear;
+	s->r = m.r = repo_make(store_mem_new(env), env, false);
+	for (size_t i = 0; i < PATHS; i++) {
+		size_t n = strlen(paths[i]);
+
+		entries[i].apath = span_str(paths[i]);
+		entries[i].mode = 0755;
+		for (size_t k = 0; k < PATHS; k++)
+			if (k != i && strlen(paths[k]) > n && memcmp(paths[i], paths[k], n) == 0 &&
+			    (n == 1 || paths[k][n] == '/'))
+				entries[i].kind = ENTRY_DIR;
 	}
-	list_close(&it);
-	return step == STEP_END;
+	qsort(entries, PATHS, sizeof *entries, by_apath);
+	band_start(&s->b, 1800000000, 1, "home");
+	index_store(&m, entries, PATHS, &s->b);
 }
 
-static bool decodes(struct span s, struct fault *f)
+static void scene_release(struct scene *s)
 {
-	return walk(s, NULL, NULL, f);
+	buf_release(&s->seen);
+	band_release(&s->b);
+	repo_close(s->r);
 }
 
-static void recode(struct span s, struct buf *out)
+static const char *ls(struct scene *s, const char *path, bool recursive, uint64_t *damaged)
 {
-	struct bundle_ref *refs;
-	struct list_writer *w;
+	struct err e = ERR_EMPTY;
 
-	assert_true(walk(s, &w, &refs, NULL));
-	list_writer_finish(w, refs, out);
-	list_writer_free(w);
-	free(refs);
+	buf_clear(&s->seen);
+	if (!ls_run(s->r, &s->b, span_str(path), recursive, NULL, see_entry, &s->seen,
+		&s->told.monitor, damaged, &e))
+		buf_printf(&s->seen, "error %d", e.kind);
+	return buf_str(&s->seen);
 }
 
-static const struct codec codec = {"list", decodes, recode};
-
-static void check_same_place(const struct list_iter *it, const struct id *id,
-    const struct hint *h, const struct id *id2, const struct hint *h2)
+static void test_ls(void **state)
 {
-	assert_true(id_equal(id, id2));
-	assert_int_equal(h->slot, h2->slot);
-	assert_true(h2->bundle < it->n_bundles);
-	assert_int_equal(get_u32(it->bundles[h2->bundle].name.b), h->bundle);
-	assert_int_equal(it->bundles[h2->bundle].size, 300 + h->bundle);
-}
+	(void)state;
+	for (uint32_t per_hunk = 1; per_hunk <= 5; per_hunk += 2) {
+		struct scene s;
+		uint64_t d;
 
-static void round_trip_hunks(struct list_writer *w, uint32_t level, uint32_t n)
-{
-	struct hunk_ref *refs = mem_array(n, sizeof *refs), *r, got;
-	char (*names)[32] = mem_array(n, sizeof *names);
-	struct buf out = BUF_EMPTY, again = BUF_EMPTY;
-	struct list_iter it;
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		r = &refs[i];
-		random_place(&r->id, &r->hint);
-		snprintf(names[i], sizeof *names, "/d%05u/%u", i, (unsigned)chance(1000));
-		r->first = span_str(names[i]);
-		r->length = 1 + (uint32_t)chance(CHUNK_MAX);
-		r->entries = 1 + chance(level ? INT64_MAX : HUNK_ENTRIES_MAX);
-		list_writer_add_hunk(w, r);
+		scene_init(&s, per_hunk);
+		assert_string_equal(ls(&s, "/", false, &d), "/ /a /a-x /c ");
+		assert_string_equal(
+		    ls(&s, "/", true, &d), "/ /a /a-x /c /a/b /a/z /a/b/f /a/b/g /a-x/f ");
+		assert_string_equal(ls(&s, "/a", false, &d), "/a /a/b /a/z ");
+		assert_string_equal(ls(&s, "/a", true, &d), "/a /a/b /a/z /a/b/f /a/b/g ");
+		assert_string_equal(ls(&s, "/a/b", true, &d), "/a/b /a/b/f /a/b/g ");
+		assert_string_equal(ls(&s, "/c", true, &d), "/c ");
+		assert_string_equal(ls(&s, "/a-x", false, &d), "/a-x /a-x/f ");
+		assert_string_equal(ls(&s, "/b", false, &d), "error 2");
+		assert_string_equal(ls(&s, "/z", false, &d), "error 2");
+		assert_string_equal(ls(&s, "/a/", false, &d), "error 10");
+		assert_int_equal(d, 0);
+		assert_int_equal(s.told.problems, 0);
+		scene_release(&s);
 	}
-	assert_int_equal(list_writer_count(w), n);
-	finish(w, &out);
-	assert_true(list_open(&it, buf_span(&out), NULL));
-	assert_true(it.kind == LIST_HUNKS && it.level == level && it.count == n);
-	for (i = 0; i < n; i++) {
-		r = &refs[i];
-		assert_int_equal(list_next_hunk(&it, &got, NULL), STEP_ITEM);
-		check_same_place(&it, &r->id, &r->hint, &got.id, &got.hint);
-		assert_true(r->length == got.length && r->entries == got.entries);
-		assert_true(span_equal(r->first, got.first));
-	}
-	assert_int_equal(list_next_hunk(&it, &got, NULL), STEP_END);
-	list_close(&it);
-	recode(buf_span(&out), &again);
-	assert_true(span_equal(buf_span(&out), buf_span(&again)));
-	assert_true(n > 20 || codec_truncations(&codec, buf_span(&out)));
-	buf_release(&out);
-	buf_release(&again);
-	free(refs);
-	free(names);
 }
 
-static void round_trip_extents(struct list_writer *w, uint32_t level, uint32_t n)
+/* One entry a hunk: what is lost is told of, and the rest is listed. */
+static void test_ls_damaged(void **state)
 {
-	struct extent *extents = mem_array(n, sizeof *extents), *x, got;
-	struct buf out = BUF_EMPTY, again = BUF_EMPTY;
-	struct list_iter it;
-	uint32_t i;
+	struct scene s;
+	uint64_t d;
 
-	for (i = 0; i < n; i++) {
-		x = &extents[i];
-		x->hole = level == 0 && chance(5) == 0;
-		x->length = 1 + chance(x->hole ? INT64_MAX : CHUNK_MAX);
-		if (!x->hole)
-			random_place(&x->id, &x->hint);
-		list_writer_add_extent(w, x);
-	}
-	finish(w, &out);
-	assert_true(list_open(&it, buf_span(&out), NULL));
-	assert_true(it.kind == LIST_EXTENTS && it.level == level && it.count == n);
-	for (i = 0; i < n; i++) {
-		x = &extents[i];
-		assert_int_equal(list_next_extent(&it, &got, NULL), STEP_ITEM);
-		assert_true(x->length == got.length && x->hole == got.hole);
-		if (!x->hole)
-			check_same_place(&it, &x->id, &x->hint, &got.id, &got.hint);
-	}
-	assert_int_equal(list_next_extent(&it, &got, NULL), STEP_END);
-	list_close(&it);
-	recode(buf_span(&out), &again);
-	assert_true(span_equal(buf_span(&out), buf_span(&again)));
-	assert_true(n > 20 || codec_truncations(&codec, buf_span(&out)));
-	buf_release(&out);
-	buf_release(&again);
-	free(extents);
+	(void)state;
+	scene_init(&s, 9);
+	assert_int_equal(s.b.n_refs, 1);
+	scene_release(&s);
+	scene_init(&s, 5);
+	assert_int_equal(s.b.n_refs, 2);
+	s.b.refs[0].ref.id.b[0] ^= 1; /* to /a/b */
+	assert_string_equal(ls(&s, "/", true, &d), "/a/z /a/b/f /a/b/g /a-x/f ");
+	assert_int_equal(d, 1);
+	assert_string_equal(ls(&s, "/a", false, &d), "/a/z ");
+	assert_int_equal(d, 1);
+	assert_string_equal(ls(&s, "/a/b", false, &d), "/a/b/f /a/b/g ");
+	assert_string_equal(ls(&s, "/c", false, &d), "error 4");
+	assert_string_equal(ls(&s, "/a/b/g", false, &d), "/a/b/g ");
+	scene_release(&s);
 }
 
-/* Each writer twice: finish must leave it as new. */
-static void test_round_trip(void **s)
-{
-	struct list_writer *hunks, *extents;
-	uint32_t level, round;
+/* --- with the cache of the last backup, listing reads no hunk */
 
-	(void)s;
-	for (level = 0; level <= LIST_LEVEL_MAX; level++) {
-		hunks = list_writer_new(LIST_HUNKS, level);
-		extents = list_writer_new(LIST_EXTENTS, level);
-		for (round = 0; round < 4; round++) {
-			round_trip_hunks(
-			    hunks, level, 1 + (uint32_t)chance(round & 1 ? 20 : 600));
-			round_trip_extents(
-			    extents, level, 1 + (uint32_t)chance(round & 1 ? 20 : 600));
-		}
-		list_writer_free(hunks);
-		list_writer_free(extents);
+static uint64_t gets(struct store *trace)
+{
+	struct store_counts c;
+
+	store_trace_counts(trace, &c);
+	return c.get;
+}
+
+static void test_cache(void **state)
+{
+	struct store *trace = store_trace_new(store_mem_new(env));
+	struct repo *r = repo_make(trace, env, true);
+	char *home = scratch_new(), *cache = mem_strdup(scratch_path(home, "cache"));
+	struct backup_result res;
+	struct backup_options o;
+	struct band_info *info;
+	struct buf seen = BUF_EMPTY;
+	enum band_file kind;
+	struct bands bands;
+	const char *source;
+	uint64_t before, damaged;
+	struct band b;
+	struct err e;
+
+	(void)state;
+	scratch_mkdir(home, "src/dir");
+	scratch_file(home, "src/dir/file", "content", 7);
+	source = scratch_path(home, "src");
+	backup_options_init(&o);
+	o.set = o.host = o.user = o.program = "test";
+	o.paths = &source;
+	o.n_paths = 1;
+	o.cache_dir = cache;
+	assert_true(backup_run(r, &o, NULL, &res, &e));
+	assert_true(bands_list(r, &bands, &e));
+	assert_true(snapshot_resolve(r, &bands, span_str("latest"), &info, &kind, &b, &e));
+	for (int with = 0; with < 2; with++) {
+		before = gets(trace);
+		assert_true(ls_run(r, &b, span_str("/"), true, with ? cache : NULL, see_entry,
+		    &seen, NULL, &damaged, &e));
+		assert_int_equal(gets(trace) - before, with ? 0 : 1);
 	}
-	list_writer_free(NULL);
+	assert_non_null(strstr(buf_str(&seen), "/src/dir/file "));
+	buf_release(&seen);
+	band_release(&b);
+	bands_release(&bands);
+	repo_close(r);
+	free(cache);
+	scratch_free(home);
 }
 
-static void test_vectors(void **s)
+static int make_env(void **state)
 {
-	(void)s;
-	assert_true(codec_vectors(&codec, 4, 20, 2));
+	(void)state;
+	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
+	return 0;
 }
 
-static void test_ends(void **s)
+static int drop_env(void **state)
 {
-	struct id ends = {{0xc0}}, other = {{0xc1}};
-
-	(void)s;
-	assert_false(list_ends(&ends, 31));
-	assert_true(list_ends(&ends, 32));
-	assert_false(list_ends(&other, 511));
-	assert_true(list_ends(&other, 512));
-	assert_false(list_ends(NULL, 511));
-	assert_true(list_ends(NULL, 512));
+	(void)state;
+	env_fixed_free(env);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_round_trip),
-	    cmocka_unit_test(test_vectors),
-	    cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_ls),
+		cmocka_unit_test(test_ls_damaged),
+		cmocka_unit_test(test_cache),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_env, drop_env);
 }
