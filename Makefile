@@ -97,7 +97,7 @@ check-unit: $(UNITS) ## the unit tests
 check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations and mutations
 	@for f in $(FUZZERS); do echo "fuzz $$(basename $$f): $$($$f testdata/vectors/$$(basename $$f))" || exit 1; done
 
-check-cli: $O/bale ## the command line
+check-cli: $O/bale dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
 
 check-clang: ## clang compiles everything without a warning
