@@ -37,6 +37,7 @@ bale_is 0 "in words" backup src --set home
 ok "with the snapshot's name" grep -q "^snapshot [0-9]\{14\}-.*complete" "$T/out"
 bale_is 0 "quietly" backup src --set home -q
 ok "nothing is said" test ! -s "$T/out" -a ! -s "$T/err"
+sleep 1 # names of one second are in order for one client only
 bale_is 0 "another set, without a cache" backup src/sub --set other --no-cache
 
 bale_is 0 "list" list --json
