@@ -50,8 +50,12 @@ ok "says so" grep -q "no snapshots" "$T/out"
 
 # SIGINT, and going on from there. Slow compression gives time for it.
 seq 1 4000000 >src/long
-timeout --preserve-status -s INT 1 "$BALE" backup -r plain src --level 19 -j 1 \
-	--checkpoint 1M --json >"$T/out" 2>"$T/err"
+"$BALE" backup -r plain src --level 19 -j 1 --checkpoint 1M --json >"$T/out" 2>"$T/err" &
+pid=$!
+until ls plain/bands/*-head-* >"$T/ok.log" 2>&1; do sleep 0.1; done
+sleep 0.3
+kill -INT $pid
+wait $pid
 is $? 130 "an interrupted backup"
 is "$(tail -n 1 "$T/err" | jq -r .kind)" interrupted "is told by its kind"
 bale_is 0 "the interrupted one is listed" list -r plain --json
