@@ -65,11 +65,21 @@ static void parts_sort(struct string_list *l)
 	}
 }
 
+#define FRONT (14 + 1 + CLIENT_SIZE) /* of a name: its second, and the client */
+
+/* What one client began within a second is in the order of its counter: 9 before 10. */
+static int compare(const struct band_name *a, const struct band_name *b)
+{
+	int d = memcmp(a->text, b->text, FRONT);
+
+	return d ? d : (a->counter > b->counter) - (a->counter < b->counter);
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct band_info *x = a, *y = b;
 
-	return strcmp(x->name.text, y->name.text);
+	return compare(&x->name, &y->name);
 }
 
 bool bands_list(struct repo *r, struct bands *out, struct err *e)
@@ -119,10 +129,13 @@ void bands_release(struct bands *b)
 struct band_info *bands_find(const struct bands *b, const char *name)
 {
 	size_t low = 0, high = b->n;
+	struct band_name wanted;
 
+	if (!band_name_parse(span_str(name), &wanted))
+		return NULL;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int d = strcmp(name, b->v[mid].name.text);
+		int d = compare(&wanted, &b->v[mid].name);
 
 		if (d == 0)
 			return &b->v[mid];

@@ -15,7 +15,7 @@ struct band_info {
 };
 
 struct bands {
-	struct band_info *v; /* ascending by name, and so by start */
+	struct band_info *v; /* ascending by start, then by client, then by counter */
 	size_t n, cap;
 };
 

@@ -99,6 +99,31 @@ static void test_listing(void **state)
 	repo_close(r);
 }
 
+/* Within a second, 10 comes after 9. */
+static void test_second(void **state)
+{
+	struct repo *r = fresh();
+	struct bands bands;
+	struct band b[12];
+	struct err e;
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		band_start(&b[i], MAY, i + 1, "home");
+		band_store(r, &b[i], BAND_HEAD, NULL);
+	}
+	assert_true(bands_list(r, &bands, &e));
+	assert_int_equal(bands.n, 12);
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(bands.v[i].name.counter, i + 1);
+		assert_ptr_equal(bands_find(&bands, b[i].name.text), &bands.v[i]);
+		band_release(&b[i]);
+	}
+	assert_null(bands_find(&bands, "no band"));
+	bands_release(&bands);
+	repo_close(r);
+}
+
 /* What tells most of a band is what is read. */
 static void test_order(void **state)
 {
@@ -218,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listing),
+		cmocka_unit_test(test_second),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_torn_tail),
 		cmocka_unit_test(test_foreign_content),
