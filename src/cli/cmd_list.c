@@ -7,6 +7,7 @@
 struct listing {
 	struct cli *c;
 	const char *set; /* NULL: all */
+	bool removed;
 	uint64_t shown;
 };
 
@@ -25,7 +26,7 @@ static void add_strings(json_t *line, const char *key, const struct string_list 
 }
 
 static void show_json(struct listing *l, const struct band_info *info,
-    enum band_file state, const struct band *b)
+    enum band_file state, const struct band *b, bool pinned)
 {
 	json_t *line = line_new("snapshot");
 	bool has_end = state != BAND_HEAD;
@@ -43,12 +44,15 @@ static void show_json(struct listing *l, const struct band_info *info,
 	line_count(line, "bytes", b->totals.bytes);
 	line_count(line, "bytes_stored", b->totals.bytes_stored + b->file_size);
 	add_strings(line, "tags", &b->tags);
+	line_flag(line, "pinned", pinned);
+	if (l->removed)
+		line_flag(line, "removed", true);
 	add_strings(line, "paths", &b->paths);
 	report_line(&l->c->report, line);
 }
 
 static void show_text(struct listing *l, const struct band_info *info,
-    enum band_file state, const struct band *b)
+    enum band_file state, const struct band *b, bool pinned)
 {
 	struct buf when = BUF_EMPTY, set = BUF_EMPTY, files = BUF_EMPTY,
 		   bytes = BUF_EMPTY, stored = BUF_EMPTY, tags = BUF_EMPTY;
@@ -61,6 +65,8 @@ static void show_text(struct listing *l, const struct band_info *info,
 	text_count(&files, b->totals.files);
 	text_size(&bytes, b->totals.bytes);
 	text_size(&stored, b->totals.bytes_stored + b->file_size);
+	if (pinned)
+		buf_add_str(&tags, "  pinned");
 	for (size_t i = 0; i < b->tags.n; i++) {
 		buf_add_str(&tags, "  #");
 		text_name(&tags, span_str(b->tags.v[i]));
@@ -78,29 +84,30 @@ static void show_text(struct listing *l, const struct band_info *info,
 }
 
 static bool on_snapshot(void *arg, const struct band_info *info, enum band_file state,
-    const struct band *b, struct err *e)
+    const struct band *b, bool pinned, struct err *e)
 {
 	struct listing *l = arg;
 
 	if (l->set && strcmp(b->set ? b->set : "", l->set) != 0)
 		return true;
-	show_json(l, info, state, b);
-	show_text(l, info, state, b);
+	show_json(l, info, state, b, pinned);
+	show_text(l, info, state, b, pinned);
 	l->shown++;
 	return report_holds(&l->c->report, e);
 }
 
 static bool run(struct cli *c, struct err *e)
 {
-	struct listing l = {c, options_value(&c->options, "set"), 0};
+	struct listing l = {c, options_value(&c->options, "set"),
+	    options_has(&c->options, "removed"), 0};
 	struct list_result result = {0};
 	json_t *line;
 
 	if (!cli_open(c, e) ||
-	    !list_run(c->repo, on_snapshot, &l, &c->listener.monitor, &result, e))
+	    !list_run(c->repo, l.removed, on_snapshot, &l, &c->listener.monitor, &result, e))
 		return false;
 	if (l.shown == 0)
-		report_text(&c->report, "no snapshots\n");
+		report_text(&c->report, l.removed ? "no removed snapshots\n" : "no snapshots\n");
 	if (result.unreadable)
 		c->status = STATUS_DAMAGE;
 	line = line_new("summary");
@@ -112,6 +119,7 @@ static bool run(struct cli *c, struct err *e)
 
 static const struct option_def options[] = {
     {0, "set", "NAME", "only snapshots of this set"},
+    {0, "removed", NULL, "those that were removed and may still be brought back"},
     {0},
 };
 

@@ -2,42 +2,48 @@
 #include "engine/list.h"
 
 #include "base/mem.h"
+#include "engine/marks.h"
 #include "engine/reading.h"
 
 #define FRAMES_KEPT 2
 
-bool list_run(struct repo *r, list_snapshot_fn *fn, void *arg, struct monitor *m,
-    struct list_result *out, struct err *e)
+static bool is_damage(const struct err *e)
 {
-	struct bands bands;
-	bool ok = true;
+	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
+}
+
+bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
+    struct monitor *m, struct list_result *out, struct err *e)
+{
+	struct marks *marks = NULL;
+	struct bands bands = {0};
+	bool ok = bands_list(r, &bands, e) && marks_load(r, m, &marks, e);
 
 	*out = (struct list_result){0};
-	if (!bands_list(r, &bands, e))
-		return false;
 	for (size_t i = 0; ok && i < bands.n; i++) {
 		const struct band_info *info = &bands.v[i];
 		struct err why = ERR_EMPTY;
 		enum band_file state;
 		struct band b;
 
-		if (info->removed.n)
+		if ((info->removed.n > 0) != removed)
 			continue;
 		if (!band_read(r, info, &state, &b, &why)) {
-			ok = why.kind == ERR_CORRUPT || why.kind == ERR_MISSING ||
-			     why.kind == ERR_NEWER;
-			if (!ok && e)
-				*e = why;
+			ok = is_damage(&why);
 			if (ok)
 				monitor_problem(
 				    m, PROBLEM_DAMAGED, span_str(info->name.text), &why);
+			else if (e)
+				*e = why;
 			out->unreadable += ok;
 		} else if (b.kind == BAND_BACKUP) {
 			out->snapshots++;
-			ok = fn(arg, info, state, &b, e);
+			marks_apply(marks, &b);
+			ok = fn(arg, info, state, &b, marks_pinned(marks, &info->name), e);
 		}
 		band_release(&b);
 	}
+	marks_free(marks);
 	bands_release(&bands);
 	return ok;
 }
