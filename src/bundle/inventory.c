@@ -107,32 +107,65 @@ static struct stocked *stocked_of(
 	return &inv->v[number];
 }
 
-static bool list_folder(
-    struct inventory *inv, enum file_type type, const char *folder, struct err *e)
-{
-	struct store_listing names = {NULL, 0, 0};
-	struct id id;
-	size_t i;
-	bool ok = repo_list(inv->repo, folder, &names, e);
+struct listing_job {
+	struct job job;
+	struct repo *repo;
+	char folder[16];
+	enum file_type type;
+	struct store_listing names;
+	bool ok;
+	struct err err;
+};
 
-	for (i = 0; ok && i < names.n; i++)
-		if (id_of_name(names.names[i], &id))
-			stocked_of(inv, type, &id)->listed = true;
-	store_listing_release(&names);
-	return ok;
+static void listing_run(struct job *j)
+{
+	struct listing_job *l = (struct listing_job *)j;
+
+	l->ok = repo_list(l->repo, l->folder, &l->names, &l->err);
 }
 
-bool inventory_list(struct inventory *inv, struct err *e)
+static void listing_take(struct inventory *inv, const struct listing_job *l)
 {
-	char folder[16];
-	int i;
+	struct id id;
+	size_t i;
 
-	for (i = 0; i < 16; i++) {
-		snprintf(folder, sizeof folder, "data/%x", (unsigned)i);
-		if (!list_folder(inv, FILE_DATA, folder, e))
-			return false;
+	for (i = 0; i < l->names.n; i++)
+		if (id_of_name(l->names.names[i], &id))
+			stocked_of(inv, l->type, &id)->listed = true;
+}
+
+bool inventory_list(struct inventory *inv, struct pool *pool, struct err *e)
+{
+	struct pool *own = pool ? NULL : pool_new(0);
+	struct lane *lane = lane_new(pool ? pool : own);
+	struct listing_job *l;
+	bool ok = true;
+	unsigned i;
+
+	for (i = 0; i < 17; i++) {
+		l = mem_zalloc(sizeof *l);
+		l->job.run = listing_run;
+		l->repo = inv->repo;
+		l->type = i < 16 ? FILE_DATA : FILE_HUNKS;
+		if (l->type == FILE_DATA)
+			snprintf(l->folder, sizeof l->folder, "data/%x", i);
+		else
+			snprintf(l->folder, sizeof l->folder, "hunks");
+		lane_put(lane, &l->job);
 	}
-	return list_folder(inv, FILE_HUNKS, "hunks", e);
+	while ((l = (struct listing_job *)lane_take(lane))) {
+		if (ok && !l->ok) {
+			*e = l->err;
+			ok = false;
+		}
+		if (ok)
+			listing_take(inv, l);
+		store_listing_release(&l->names);
+		free(l);
+	}
+	lane_free(lane);
+	pool_free(own);
+	return ok;
 }
 
 /* A tombstone may name a bundle that no listing shows any more: remembered all the same. */

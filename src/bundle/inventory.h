@@ -6,6 +6,7 @@
 #ifndef BALE_BUNDLE_INVENTORY_H
 #define BALE_BUNDLE_INVENTORY_H
 
+#include "base/pool.h"
 #include "format/bundle.h"
 #include "format/hunk.h"
 #include "repo/repo.h"
@@ -38,8 +39,11 @@ void inventory_name(
 const struct stocked *inventory_get(const struct inventory *inv, uint32_t number);
 uint32_t inventory_count(const struct inventory *inv);
 
-/* List data/0 to data/f and hunks; what is there is marked listed, added where new. */
-bool inventory_list(struct inventory *inv, struct err *e);
+/*
+ * List data/0 to data/f and hunks, as many at once as the pool has threads (NULL: one by
+ * one); what is there is marked listed, added where new.
+ */
+bool inventory_list(struct inventory *inv, struct pool *pool, struct err *e);
 
 void inventory_condemn(struct inventory *inv, const struct id *name);
 void inventory_damage(struct inventory *inv, const struct id *name);

@@ -12,7 +12,7 @@
 #include "repo/repo.h"
 #include "store/store.h"
 
-#define TRANSFERS 2 /* storage operations at once */
+#define TRANSFERS 8 /* storage operations at once; bundles on their way are bounded in bytes */
 
 struct cli {
 	const struct command *command;

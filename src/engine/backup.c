@@ -187,6 +187,7 @@ static void setup(struct run *r)
 	r->chunks = chunk_reader_new(r->repo, 4, 4);
 	r->index = index_new(r->repo, r->cache, r->inventory);
 	band_run_init(&r->band, r->repo, r->cache, r->inventory, r->m);
+	r->band.transfer = r->transfer;
 	r->repo->env->random(r->repo->env, r->seed, sizeof r->seed);
 	load_sizes(r);
 }

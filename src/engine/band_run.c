@@ -163,7 +163,7 @@ static void carry_seen(struct band_run *r)
 bool band_run_look(struct band_run *r, struct err *e)
 {
 	if (!bands_list(r->repo, &r->bands, e) || !read_tombstones(r, e) || !read_health(r, e) ||
-	    !inventory_list(r->inventory, e))
+	    !inventory_list(r->inventory, r->transfer, e))
 		return false;
 	carry_seen(r);
 	return true;

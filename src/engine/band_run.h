@@ -16,6 +16,7 @@ struct band_run {
 	struct cache *cache;
 	struct inventory *inventory;
 	struct monitor *m;
+	struct pool *transfer;   /* for listing many folders at once; NULL: one by one */
 	struct client_state client;
 	struct band_name name;
 	struct bands bands;      /* as band_run_look found them */
