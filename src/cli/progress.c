@@ -32,7 +32,10 @@ static void add_rest(struct buf *out, double done, double total, double seconds)
 	if (left < 1)
 		return;
 	buf_add_str(out, "  ~");
-	text_duration(out, left < 10 ? 10 : left);
+	if (left < 10)
+		buf_printf(out, "%.0f s", left);
+	else
+		text_duration(out, left);
 	buf_add_str(out, " left");
 }
 

@@ -41,6 +41,9 @@ static void test_line(void **state)
 	check(&read, 8,
 	    "read  10 of 4,100 files  1.0 MiB of 4.0 MiB  2.0 KiB stored  128.0 KiB/s  "
 	    "~24 s left");
+	check(&read, 2,
+	    "read  10 of 4,100 files  1.0 MiB of 4.0 MiB  2.0 KiB stored  512.0 KiB/s  "
+	    "~6 s left");
 	check(&done, 8, "read  4.0 MiB of 4.0 MiB  512.0 KiB/s");
 	progress_text(&b, &read, 8, 20);
 	assert_string_equal(buf_str(&b), "read  10 of 4,100 fi");
