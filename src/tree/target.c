@@ -59,16 +59,14 @@ static int open_piece(struct target *t, int base, const char *piece, int flags)
 	    .flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
 	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
-	long fd;
-	int sys = sys_fault ? sys_fault(SYS_OPEN, piece) : 0;
+	long fd = -1;
 
-	if (sys) {
-		errno = sys;
-		return -1;
+	errno = sys_fault ? sys_fault(SYS_OPEN, piece) : 0;
+	if (errno == 0) {
+		do
+			fd = syscall(SYS_openat2, base, piece, &how, sizeof how);
+		while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	}
-	do
-		fd = syscall(SYS_openat2, base, piece, &how, sizeof how);
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		atomic_store(&t->by_component, true);
 	return (int)fd;
