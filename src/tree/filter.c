@@ -282,7 +282,7 @@ static bool split(struct pattern *pt, const char *p, const char *end)
 		pt->parts = mem_grow(pt->parts, &pt->cap, pt->n + 1, sizeof *pt->parts);
 		part = &pt->parts[pt->n++];
 		*part = (struct part){.p = p, .n = (size_t)(q - p), .plain = plain};
-		part->any = pt->anchored && part->n == 2 && memcmp(p, "**", 2) == 0;
+		part->any = pt->anchored && part->n >= 2 && strspn(p, "*") >= part->n;
 		if (q == end)
 			break;
 		p = q + (*q == '\\' ? 2 : 1);
