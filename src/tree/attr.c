@@ -47,7 +47,7 @@ struct subject {
 	char proc[32]; /* empty where fd is not O_PATH */
 	bool uid_right, gid_right;
 	bool acl_given, acl_lost;
-	uint32_t acl_group; /* the owning group's rights by the access list, as in a mode */
+	uint32_t acl_group; /* the owning group's rights by the access list: 070 */
 };
 
 static void lost(const struct subject *s, const char *what, int sys)

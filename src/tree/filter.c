@@ -66,7 +66,10 @@ static const struct {
     {"punct", ispunct}, {"space", isspace}, {"upper", isupper}, {"xdigit", isxdigit},
 };
 
-/* If a [:class:] begins at p: its length, and whether c is in it; else 0. *known: its name. */
+/*
+ * If a [:class:] begins at p: its length, and whether c is in it; else 0. *known: its
+ * name.
+ */
 static size_t class_match(const char *p, const char *end, int c, bool *in, bool *known)
 {
 	const char *q = p + 2;
@@ -81,7 +84,7 @@ static size_t class_match(const char *p, const char *end, int c, bool *in, bool 
 		return 0;
 	n = (size_t)(q - p) - 3;
 	for (i = 0; i < sizeof classes / sizeof *classes; i++) {
-		if (strlen(classes[i].name) == n && memcmp(classes[i].name, p + 2, n) == 0) {
+		if (span_equal(span_str(classes[i].name), span_of(p + 2, n))) {
 			*in = c < 128 && classes[i].is(c);
 			return (size_t)(q - p) + 1;
 		}
@@ -91,8 +94,8 @@ static size_t class_match(const char *p, const char *end, int c, bool *in, bool 
 }
 
 /*
- * The bracket expression at p ('['): its length, and whether c is in it. 0 where it does not
- * end, or names a class that is none.
+ * The bracket expression at p ('['): its length, and whether c is in it. 0 where it does
+ * not end, or names a class that is none.
  */
 static size_t bracket_match(const char *p, const char *end, uint8_t c, bool *in)
 {
@@ -133,7 +136,9 @@ static size_t bracket_match(const char *p, const char *end, uint8_t c, bool *in)
 	return (size_t)(q - p) + 1;
 }
 
-/* One character of the pattern against one of the name: its length in the pattern, or 0. */
+/*
+ * One character of the pattern against one of the name: its length in the pattern, or 0.
+ */
 static size_t match_one(const char *p, const char *end, uint8_t c)
 {
 	bool in = false;

@@ -55,10 +55,13 @@ static struct goal *child(struct goal *g, const char *name)
 	c = mem_zalloc(sizeof *c);
 	c->name = mem_strdup(name);
 	g->children = mem_grow(g->children, &g->cap, g->n + 1, sizeof *g->children);
-	memmove(g->children + at + 1, g->children + at, (g->n - at) * sizeof *g->children);
+	memmove(
+	    g->children + at + 1, g->children + at, (g->n - at) * sizeof *g->children);
 	g->children[at] = c;
 	g->n++;
-	/* What stands on the way must be a directory, so that the rest can be below it. */
+	/*
+	 * What stands on the way must be a directory, so that the rest can be below it.
+	 */
 	g->follow = true;
 	return c;
 }
@@ -76,7 +79,9 @@ void goals_free(struct goal *root)
 	free(root);
 }
 
-/* Resolve "." and ".." in the text; the result begins with a slash unless it is "/": "". */
+/*
+ * Resolve "." and ".." in the text; the result begins with a slash unless it is "/": "".
+ */
 static void normalise(char *path, struct buf *out)
 {
 	char *rest = path, *part;
@@ -119,7 +124,7 @@ static bool add(struct goal *root, const char *source, struct err *e)
 	whole = mem_printf("%s/%s", cwd ? cwd : "", source);
 	normalise(whole, &path);
 	if (path.n > APATH_MAX) {
-		err_set(e, ERR_USAGE, "the source's path is longer than %u bytes", APATH_MAX);
+		err_set(e, ERR_USAGE, "the source's path is over %u bytes", APATH_MAX);
 		goto out;
 	}
 	rest = (char *)buf_str(&path);

@@ -1,7 +1,7 @@
 /*
  * A stack of records in memory, of which all but the newest lie in a file, in segments of
- * about SEGMENT bytes. A record is its fields, and at its end, where a stack needs it, its
- * length. The file has no name, so that it is gone with the process.
+ * about SEGMENT bytes. A record is its fields, and at its end, where a stack needs it,
+ * its length. The file has no name, so that it is gone with the process.
  */
 #include "tree/later.h"
 

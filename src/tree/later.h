@@ -18,8 +18,8 @@ void later_free(struct later *l); /* NULL is harmless */
 void later_push(struct later *l, struct span path, const struct entry *en);
 
 /*
- * The newest that was not given back yet; path and *en live until the next call. STEP_FAILED:
- * the unnamed file could not be read, errno tells why; what it held is lost.
+ * The newest that was not given back yet; path and *en live until the next call.
+ * STEP_FAILED: the unnamed file could not be read, errno tells why; what it held is lost.
  */
 enum step later_pop(struct later *l, struct span *path, struct entry *en);
 

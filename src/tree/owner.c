@@ -1,6 +1,6 @@
 /*
- * The names are few and asked for with every entry, while the system's answer may come from
- * a server: so every answer, "none" included, is kept.
+ * The names are few and asked for with every entry, while the system's answer may come
+ * from a server: so every answer, "none" included, is kept.
  */
 #include "tree/owner.h"
 
@@ -61,7 +61,9 @@ void owners_free(struct owners *o)
 	free(o);
 }
 
-/* Look it up in the system: by name where there is one, else by id. The answer is in buf. */
+/*
+ * Look it up in the system: by name where there is one, else by id. The answer is in buf.
+ */
 static bool look_up(enum kind kind, const char **name, uint32_t *id, struct buf *buf)
 {
 	struct passwd pw, *user = NULL;
@@ -126,7 +128,8 @@ static struct span name_of(struct owners *o, enum kind kind, uint32_t id)
 	return span_str(k->name);
 }
 
-static uint32_t id_of(struct owners *o, enum kind kind, struct span name, uint32_t otherwise)
+static uint32_t id_of(
+    struct owners *o, enum kind kind, struct span name, uint32_t otherwise)
 {
 	struct known **at, *k;
 	struct buf buf = BUF_EMPTY;

@@ -1,6 +1,6 @@
 /*
- * Names of users and groups, and back, remembered. Thread-safe: a mutex guards all. Answers
- * live as long as the struct.
+ * Names of users and groups, and back, remembered. Thread-safe: a mutex guards all.
+ * Answers live as long as the struct.
  */
 #ifndef BALE_TREE_OWNER_H
 #define BALE_TREE_OWNER_H

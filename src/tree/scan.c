@@ -1,7 +1,7 @@
 /*
- * Reading directories ahead of the walk. Nothing here waits or shares: a job writes its node
- * (first block) or its block (later ones) only. getdents64 rather than readdir, as the
- * descriptor stays open after the names are read, and needs no DIR beside it.
+ * Reading directories ahead of the walk. Nothing here waits or shares: a job writes its
+ * node (first block) or its block (later ones) only. getdents64 rather than readdir, as
+ * the descriptor stays open after the names are read, and needs no DIR beside it.
  */
 #include "tree/scan.h"
 
@@ -172,7 +172,8 @@ static bool is_own(const struct walk_options *opt, const struct facts *f)
 	return false;
 }
 
-static bool is_excluded(const struct node *d, struct buf *path, const char *name, bool is_dir)
+static bool is_excluded(
+    const struct node *d, struct buf *path, const char *name, bool is_dir)
 {
 	if (!d->full || !d->opt->filter)
 		return false;
@@ -198,13 +199,12 @@ static bool failed(const struct node *d, struct scan_item *it, uint8_t type, int
 /* What stands there; through a link only to a directory. */
 static int look_at(const struct node *d, const char *name, bool *follow, struct stat *st)
 {
-	int dir = dir_fd(d->dir);
+	int dir = dir_fd(d->dir), flags = AT_NO_AUTOMOUNT;
 
-	if (*follow && sys_fstatat(dir, name, st, AT_NO_AUTOMOUNT) == 0 &&
-	    S_ISDIR(st->st_mode))
+	if (*follow && sys_fstatat(dir, name, st, flags) == 0 && S_ISDIR(st->st_mode))
 		return 0;
 	*follow = false;
-	return sys_fstatat(dir, name, st, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW) ? errno : 0;
+	return sys_fstatat(dir, name, st, flags | AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 /* Look at one name. False: it is left out without a word. */
@@ -231,7 +231,8 @@ static bool look(const struct node *d, const struct scan_name *n, struct buf *pa
 		return false;
 	sys = look_at(d, name, &it->follow, &st);
 	if (sys) {
-		if (n->type == DT_UNKNOWN && !it->goal && is_excluded(d, path, name, true))
+		if (n->type == DT_UNKNOWN && !it->goal &&
+		    is_excluded(d, path, name, true))
 			return false;
 		return failed(d, it, n->type, sys);
 	}

@@ -41,7 +41,10 @@ struct scan_block {
 	struct scan_block *next;
 };
 
-/* A place in the walk's list of what comes next: a directory, or the rest of its children. */
+/*
+ * A place in the walk's list of what comes next: a directory, or the rest of its
+ * children.
+ */
 struct spot {
 	struct spot *prev, *next;
 	struct node *node;
@@ -74,7 +77,7 @@ struct node {
 	bool emitted, started;
 	struct buf subs, sub_names; /* directories below, to come */
 	size_t next_sub;
-	uint64_t held_dev, held_ino; /* of dir, when it was closed for want of descriptors */
+	uint64_t held_dev, held_ino; /* of dir, while it is closed for the time being */
 	struct spot self, rest;
 };
 

@@ -1,6 +1,7 @@
 /*
  * One open file. The calls are few, as most files are small: open, fstat, read, fstat,
- * flistxattr, close; holes are asked for only where st_blocks says that there must be some.
+ * flistxattr, close; holes are asked for only where st_blocks says that there must be
+ * some.
  */
 #include "tree/source.h"
 
@@ -27,7 +28,10 @@ bool source_open(struct dir *dir, const char *name, const struct facts *expected
 	int sys;
 
 	*s = (struct source)SOURCE_CLOSED;
-	/* O_NONBLOCK: should a fifo stand there by now, this must not wait for its writer. */
+	/*
+	 * O_NONBLOCK: should a fifo stand there by now, this must not wait for its
+	 * writer.
+	 */
 	s->fd = dir_open(dir, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (s->fd < 0) {
 		sys = errno;
@@ -107,7 +111,8 @@ bool source_changed(struct source *s, bool *changed, struct err *e)
 
 	if (sys_fstat(s->fd, &st) != 0)
 		return err_sys(e, errno, "fstat");
-	*changed = (uint64_t)st.st_size != was->size || st.st_mtim.tv_sec != was->mtime_s ||
+	*changed = (uint64_t)st.st_size != was->size ||
+	           st.st_mtim.tv_sec != was->mtime_s ||
 	           (uint32_t)st.st_mtim.tv_nsec != was->mtime_ns ||
 	           st.st_ctim.tv_sec != was->ctime_s ||
 	           (uint32_t)st.st_ctim.tv_nsec != was->ctime_ns;
@@ -208,7 +213,8 @@ static bool add_value(const struct place *p, const char *name, struct buf *value
 	return true;
 }
 
-static bool add_all(const struct place *p, struct buf *list, struct buf *out, struct err *e)
+static bool add_all(
+    const struct place *p, struct buf *list, struct buf *out, struct err *e)
 {
 	struct buf value = BUF_EMPTY;
 	size_t start = out->n, n, i;
@@ -218,7 +224,7 @@ static bool add_all(const struct place *p, struct buf *list, struct buf *out, st
 	for (i = 0; ok && i < n; i++)
 		ok = add_value(p, names[i], &value, out, e);
 	if (ok && out->n - start > XATTRS_MAX)
-		ok = err_set(e, ERR_IO, "the extended attributes are more than can be stored");
+		ok = err_set(e, ERR_IO, "more extended attributes than can be stored");
 	if (!ok)
 		out->n = start;
 	free(names);
@@ -258,15 +264,18 @@ bool source_xattrs(struct source *s, struct buf *out, struct err *e)
 	return read_xattrs(&p, out, e);
 }
 
-/* There is no llistxattrat on most kernels: /proc leads to the directory without its path. */
+/*
+ * There is no llistxattrat on most kernels: /proc leads to the directory without its
+ * path.
+ */
 bool source_xattrs_at(
     struct dir *dir, const char *name, bool follow, struct buf *out, struct err *e)
 {
 	char path[64 + 256];
 	struct place p = {.fd = -1, .path = path, .follow = follow};
+	int n = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dir_fd(dir), name);
 
-	if ((size_t)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dir_fd(dir), name) >=
-	    sizeof path)
+	if (n >= (int)sizeof path)
 		return err_sys(e, ENAMETOOLONG, "extended attributes");
 	return read_xattrs(&p, out, e);
 }

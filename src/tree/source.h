@@ -51,8 +51,8 @@ bool source_changed(struct source *s, bool *changed, struct err *e);
 bool source_readlink(struct dir *dir, const char *name, struct buf *out, struct err *e);
 
 /*
- * Append the extended attributes, encoded (xattrs_add), of an open file, or of anything by
- * name; nothing where there are none or the file system has no such thing. ERR_IO also
+ * Append the extended attributes, encoded (xattrs_add), of an open file, or of anything
+ * by name; nothing where there are none or the file system has no such thing. ERR_IO also
  * where they are more than an entry can hold. `follow` as in struct walk_item.
  */
 bool source_xattrs(struct source *s, struct buf *out, struct err *e);

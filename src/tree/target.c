@@ -1,8 +1,8 @@
 /*
- * Making files beneath the open root. A file's directory is found by openat2, which refuses
- * links and whatever leads out, also while somebody moves directories about; where the kernel
- * lacks it, or a sandbox forbids it, component by component. The directories found last are
- * kept open, as entries come in runs.
+ * Making files beneath the open root. A file's directory is found by openat2, which
+ * refuses links and whatever leads out, also while somebody moves directories about;
+ * where the kernel lacks it, or a sandbox forbids it, component by component. The
+ * directories found last are kept open, as entries come in runs.
  */
 #include "tree/target.h"
 
@@ -175,7 +175,7 @@ static bool path_valid(struct span path)
 	for (;; p = slash + 1) {
 		slash = memchr(p, '/', (size_t)(end - p));
 		n = (size_t)((slash ? slash : end) - p);
-		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+		if (n == 0 || (n <= 2 && p[0] == '.' && p[n - 1] == '.'))
 			return false;
 		if (!slash)
 			return true;
@@ -183,8 +183,8 @@ static bool path_valid(struct span path)
 }
 
 /*
- * The directory that path stands in, and its name there, in *text, a copy of the path. The
- * caller frees and unrefs.
+ * The directory that path stands in, and its name there, in *text, a copy of the path.
+ * The caller frees and unrefs.
  */
 static bool resolve(struct target *t, struct span path, struct dir **dir, char **text,
     const char **name, struct err *e)
@@ -266,8 +266,8 @@ static int open_root(const char *path, struct err *e)
 	return -1;
 }
 
-bool target_open(
-    const char *path, const struct target_options *opt, struct target **out, struct err *e)
+bool target_open(const char *path, const struct target_options *opt, struct target **out,
+    struct err *e)
 {
 	struct target *t;
 	int root = open_root(path, e);
@@ -307,7 +307,8 @@ uint64_t target_lost(const struct target *t)
 
 /* --- directories */
 
-bool target_mkdir(struct target *t, struct span path, const struct entry *en, struct err *e)
+bool target_mkdir(
+    struct target *t, struct span path, const struct entry *en, struct err *e)
 {
 	struct dir *dir = NULL;
 	const char *name;
@@ -485,7 +486,8 @@ static int open_special(int dir, const char *name, const struct entry *en, struc
 	return -1;
 }
 
-bool target_special(struct target *t, struct span path, const struct entry *en, struct err *e)
+bool target_special(
+    struct target *t, struct span path, const struct entry *en, struct err *e)
 {
 	bool device = en->kind == ENTRY_CHAR || en->kind == ENTRY_BLOCK, ok = false;
 	struct dir *dir = NULL;

@@ -1,15 +1,17 @@
 /*
  * The order of the walk, and how far the pool reads ahead.
  *
- * What comes next is a list of spots: directories handed to the pool ("self"), and for each
- * directory read but not followed up, the rest of its subdirectories ("rest"). In apath
- * order all that is below a directory's first child comes before its second child, so the
- * subdirectories of a directory go in right behind it, before the spots that were there.
- * Reading ahead turns rests into directories near the front of the list, AHEAD of them at
- * most, so that the list stays as long as the path is deep, and not as the tree is wide.
+ * What comes next is a list of spots: directories handed to the pool ("self"), and for
+ * each directory read but not followed up, the rest of its subdirectories ("rest"). In
+ * apath order all that is below a directory's first child comes before its second child,
+ * so the subdirectories of a directory go in right behind it, before the spots that were
+ * there. Reading ahead turns rests into directories near the front of the list, AHEAD of
+ * them at most, so that the list stays as long as the path is deep, and not as the tree
+ * is wide.
  *
- * Descriptors: one for each directory in the list, at most READ_MAX; and one for each rest,
- * of which those needed last are closed beyond HELD_MAX, and opened again by their path.
+ * Descriptors: one for each directory in the list, at most READ_MAX; and one for each
+ * rest, of which those needed last are closed beyond HELD_MAX, and opened again by their
+ * path.
  */
 #include "tree/walk.h"
 
@@ -41,7 +43,7 @@ struct walk {
 	struct walk_options opt;
 	struct goal *goals;
 	struct spot list; /* its next is what comes first */
-	size_t read; /* directories in the list: with the pool, or back and not given out */
+	size_t read; /* directories in the list: with the pool, or not given out yet */
 	size_t held; /* rests with an open directory, given out themselves */
 	size_t at;   /* next item of the front directory's first block */
 	bool started;
@@ -140,7 +142,10 @@ static void node_start_root(struct walk *w, const struct facts *f)
 	node_start(w, d, &w->list);
 }
 
-/* Open a directory again by its path, one component at a time, as links may not be followed. */
+/*
+ * Open a directory again by its path, one component at a time, as links may not be
+ * followed.
+ */
 static int open_path(const struct walk *w, const struct node *d)
 {
 	const struct goal *g = w->goals;
@@ -170,7 +175,8 @@ static bool reopen(struct walk *w, struct node *d)
 
 	if (fd < 0)
 		return false;
-	if (sys_fstat(fd, &st) != 0 || st.st_dev != d->held_dev || st.st_ino != d->held_ino) {
+	if (sys_fstat(fd, &st) != 0 || st.st_dev != d->held_dev ||
+	    st.st_ino != d->held_ino) {
 		sys_close(fd);
 		errno = ENOENT;
 		return false;
@@ -207,7 +213,10 @@ static bool has_sub(const struct node *d)
 	return d->next_sub < d->subs.n / sizeof(struct sub);
 }
 
-/* Hand the next subdirectory of d to the pool; returns its spot. The last one ends the rest. */
+/*
+ * Hand the next subdirectory of d to the pool; returns its spot. The last one ends the
+ * rest.
+ */
 static struct spot *start_sub(struct walk *w, struct node *d)
 {
 	struct sub *s = (struct sub *)d->subs.p + d->next_sub++;

@@ -1,4 +1,6 @@
-/* A scratch directory for tests that touch files. A failing call ends the test program. */
+/*
+ * A scratch directory for tests that touch files. A failing call ends the test program.
+ */
 #ifndef BALE_TESTS_SCRATCH_H
 #define BALE_TESTS_SCRATCH_H
 

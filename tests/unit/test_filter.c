@@ -100,8 +100,8 @@ static void test_bad(void **state)
 
 static void test_file(void **state)
 {
-	static const char lines[] = "\xef\xbb\xbf"
-	                            "# comment\n\n   \n*.o   \r\nend\\ \n\\#hash\n!keep.o";
+	static const char lines[] = "\xef\xbb\xbf# comment\n\n   \n"
+	                            "*.o   \r\nend\\ \n\\#hash\n!keep.o";
 	char *top = scratch_new();
 	struct filter *f = filter_new();
 	struct err e = ERR_EMPTY;
@@ -150,9 +150,9 @@ static unsigned pick(unsigned n)
 
 static void random_pattern(char *out)
 {
-	static const char *const bits[] = {"a", "b", "ab", "*", "?", "[ab]", "[!a]", "**", "/",
-	    "/", "/**/", "**/", "\\a", "\\*", "[a-b]", "[]b]", "[a\\]]", "*b", "[^b-]", "[/a]",
-	    "c", "[[:alpha:]]", "[[a]", "[b-a]", "[a-]"};
+	static const char *const bits[] = {"a", "b", "ab", "*", "?", "[ab]", "[!a]",
+	    "**", "/", "/", "/**/", "**/", "\\a", "\\*", "[a-b]", "[]b]", "[a\\]]", "*b",
+	    "[^b-]", "[/a]", "c", "[[:alpha:]]", "[[a]", "[b-a]", "[a-]"};
 	unsigned n = 1 + pick(5);
 
 	*out = 0;
@@ -167,8 +167,8 @@ static void random_pattern(char *out)
 }
 
 /*
- * `a**` before a slash: by its documentation two stars like one, but git, having compared the
- * plain beginning by itself, takes them for a component of their own.
+ * `a**` before a slash: by its documentation two stars like one, but git, having compared
+ * the plain beginning by itself, takes them for a component of their own.
  */
 static bool is_odd(const char *pattern)
 {
@@ -185,7 +185,8 @@ static bool is_odd(const char *pattern)
 
 static void random_path(char *out)
 {
-	static const char *const bits[] = {"a", "b", "ab", "c", "*", "-", "ba", "]", "[", "aab"};
+	static const char *const bits[] = {
+	    "a", "b", "ab", "c", "*", "-", "ba", "]", "[", "aab"};
 	unsigned parts = 1 + pick(4), n;
 
 	*out = 0;
@@ -234,19 +235,20 @@ static void compare_once(const char *top, unsigned number)
 	}
 	fclose(paths);
 	snprintf(command, sizeof command,
-	    "cd %s && GIT_CONFIG_GLOBAL=/dev/null git check-ignore --no-index -v -n --stdin "
-	    "<../paths", top);
+	    "cd %s && GIT_CONFIG_GLOBAL=/dev/null git check-ignore --no-index -v -n "
+	    "--stdin <../paths", top);
 	git = popen(command, "r");
 	for (i = 0; fgets(command, sizeof command, git); i++) {
 		command[strcspn(command, "\n")] = 0;
 		rest = strchr(command, '\t') + 1;
 		/* ".gitignore:line:pattern", or "::" where nothing matched */
-		theirs = command[0] != ':' && strchr(strchr(command, ':') + 1, ':')[1] != '!';
+		theirs = command[0] != ':' &&
+		         strchr(strchr(command, ':') + 1, ':')[1] != '!';
 		if (rest[0] == '"')
 			continue;
 		if (theirs != filter_says(f, rest))
-			fail_msg("case %u: %s of\n%sis %sexcluded by git", number, rest, patterns,
-			    theirs ? "" : "not ");
+			fail_msg("case %u: %s of\n%sis %sexcluded by git", number, rest,
+			    patterns, theirs ? "" : "not ");
 	}
 	pclose(git);
 	assert_int_equal(i, 60);

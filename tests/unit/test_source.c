@@ -1,4 +1,6 @@
-/* Reading single files: what stands there, holes, changes, attributes; and owners' names. */
+/*
+ * Reading single files: what stands there, holes, changes, attributes; and owners' names.
+ */
 #include "tree/source.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
-/* The walk: its order, what it tells of, and that it is the same with any number of threads. */
+/*
+ * The walk: its order, what it tells of, and that it is the same with any number of
+ * threads.
+ */
 #include "tree/walk.h"
 
 #include <dirent.h>
@@ -56,8 +59,8 @@ static void on_note(void *arg, enum walk_note what, struct span apath, int sys)
 	struct seen *s = arg;
 	struct span rel = below(s, apath);
 
-	buf_printf(&s->notes, "%s %.*s %s\n", words[what], (int)rel.n, (const char *)rel.p,
-	    sys ? strerrorname_np(sys) : "-");
+	buf_printf(&s->notes, "%s %.*s %s\n", words[what], (int)rel.n,
+	    (const char *)rel.p, sys ? strerrorname_np(sys) : "-");
 }
 
 static void on_item(struct seen *s, const struct walk_item *it)
@@ -68,7 +71,8 @@ static void on_item(struct seen *s, const struct walk_item *it)
 	assert_true(apath_valid(it->apath));
 	assert_int_equal(it->apath.p[it->apath.n], 0);
 	if (!it->below) {
-		assert_true(s->last.n == 0 || apath_compare(buf_span(&s->last), it->apath) < 0);
+		assert_true(
+		    s->last.n == 0 || apath_compare(buf_span(&s->last), it->apath) < 0);
 		buf_clear(&s->last);
 		buf_add_span(&s->last, it->apath);
 	}
@@ -195,8 +199,8 @@ static void test_sources(void **state)
 	expect(top, plain, "/l", "/\n/l@\n", "");
 	expect(top, plain, "/l/", "/\n/l/\n/l/f\n", "");
 	expect(top, plain, "/l/f", "/\n/l/\n/l/f\n", "");
-	expect(top, plain, " /l/f", "/\n/a/\n/a-x/\n/c\n/l/\n/a/b/\n/a/z\n/a/b/f\n/a-x/f\n/l/f\n",
-	    "");
+	expect(top, plain, " /l/f",
+	    "/\n/a/\n/a-x/\n/c\n/l/\n/a/b/\n/a/z\n/a/b/f\n/a-x/f\n/l/f\n", "");
 	scratch_free(top);
 }
 
@@ -289,7 +293,8 @@ static void test_unreadable(void **state)
 
 	(void)state;
 	expect_fault(top, SYS_OPEN, "a", EACCES,
-	    "/\n/a/\n/a-x/\n/c\n/l@\n/a below EACCES\n/a-x/f\n", "unreadable /a EACCES\n");
+	    "/\n/a/\n/a-x/\n/c\n/l@\n/a below EACCES\n/a-x/f\n",
+	    "unreadable /a EACCES\n");
 	expect_fault(top, SYS_READDIR, "a", EIO,
 	    "/\n/a/\n/a-x/\n/c\n/l@\n/a below EIO\n/a-x/f\n", "unreadable /a EIO\n");
 	/* Not even known to be a directory. */
@@ -364,7 +369,8 @@ static void test_socket(void **state)
 	snprintf(un.sun_path, sizeof un.sun_path, "%s/a/sock", top);
 	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
 	assert_int_equal(mkfifo(scratch_path(top, "a/fifo"), 0600), 0);
-	expect(top, plain, "/a", "/\n/a/\n/a/b/\n/a/fifo\n/a/z\n/a/b/f\n", "socket /a/sock -\n");
+	expect(top, plain, "/a", "/\n/a/\n/a/b/\n/a/fifo\n/a/z\n/a/b/f\n",
+	    "socket /a/sock -\n");
 	close(fd);
 	scratch_free(top);
 }
