@@ -25,10 +25,12 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	    buf_str(&target));
 	report_text(&c->report, " files    %s in %s folders, %s\n", buf_str(&files),
 	    buf_str(&dirs), buf_str(&bytes));
-	if (res->damaged || res->attributes)
+	if (res->damaged || res->refused || res->attributes)
 		report_text(&c->report,
-		    " lacking  %llu damaged, %llu without an attribute\n",
+		    " lacking  %llu damaged, %llu refused by the target, "
+		    "%llu without an attribute\n",
 		    (unsigned long long)res->damaged,
+		    (unsigned long long)res->refused,
 		    (unsigned long long)res->attributes);
 	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
 	    buf_str(&storage), buf_str(&time), buf_str(&peak));
@@ -73,9 +75,9 @@ static bool run(struct cli *c, struct err *e)
 	o.cache_dir = c->cache_dir;
 	if (!restore_run(c->repo, &s.band, &o, &c->listener.monitor, &res, e))
 		goto out;
-	c->status = res.damaged      ? STATUS_DAMAGE
-		    : res.attributes ? STATUS_PARTIAL
-				     : STATUS_DONE;
+	c->status = res.damaged                      ? STATUS_DAMAGE
+		    : res.attributes || res.refused ? STATUS_PARTIAL
+		                                    : STATUS_DONE;
 	listener_end(&c->listener);
 	tell(c, &s, &o, &res);
 	ok = true;
