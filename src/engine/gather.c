@@ -22,7 +22,7 @@
 #include "engine/gather_internal.h"
 
 #define WINDOW_WANTS  8192
-#define WINDOW_WIDE   256         /* files of several extents: each may stay open */
+#define WINDOW_WIDE   128         /* files of several extents: each may stay open */
 #define IN_FLIGHT     (24u << 20) /* stored bytes being read or decoded */
 #define RUN_MAX       (4u << 20)  /* stored bytes of one read, if more than one frame */
 #define RUN_GAP       (128u << 10) /* read for nothing rather than in a second read */

@@ -79,6 +79,13 @@ static void wrap_bundle(struct err *e, const struct id *bundle)
 	err_wrap(e, "%s/%s", folder_of(FILE_DATA, bundle, folder), name);
 }
 
+static void wrap_path(struct err *e, const struct outfile *f)
+{
+	struct span p = f->entry.apath;
+
+	err_wrap(e, "%.*s", (int)(p.n < 300 ? p.n : 300), p.p);
+}
+
 static void frame_run(struct job *job)
 {
 	struct task *t = (struct task *)job;
@@ -108,8 +115,10 @@ static void frame_run(struct job *job)
 			continue;
 		}
 		if (!outfile_write(w->file, t->g->o.target, chunk, w->at, &e) &&
-		    e.kind != ERR_NONE && !target_refusal(&e) && !t->fatal)
+		    e.kind != ERR_NONE && !target_refusal(&e) && !t->fatal) {
+			wrap_path(&e, w->file);
 			t->fatal = err_copy(&e);
+		}
 		piece_done(t->g, w->file, &t->finished);
 	}
 	plain_give(t->g, plain);
@@ -130,12 +139,25 @@ static void fetch_run(struct job *job)
 
 /* --- results, and second tries */
 
+/* The target fails, and not for the file's name: all is over. */
+static void check_target(struct gather *g, const struct outfile *f)
+{
+	struct err e;
+
+	if (!f->why || !f->refused || target_refusal(f->why))
+		return;
+	e = *f->why;
+	wrap_path(&e, f);
+	gather_give_up(g, &e);
+}
+
 void gather_tell(struct gather *g, struct outfile *finished)
 {
 	struct outfile *next;
 
 	for (; finished; finished = next) {
 		next = finished->next;
+		check_target(g, finished);
 		if (g->failed.kind == ERR_NONE || !finished->why)
 			g->o.done(g->o.arg, finished);
 		outfile_free(finished);
@@ -227,9 +249,7 @@ static void want_rescue(struct gather *g, struct want *w, const struct err *why)
 		want_fail(g, w, why);
 		return;
 	}
-	if (!outfile_write(w->file, g->o.target, chunk, w->at, &e) && e.kind != ERR_NONE &&
-	    !target_refusal(&e))
-		gather_give_up(g, &e);
+	outfile_write(w->file, g->o.target, chunk, w->at, &e);
 	piece_done(g, w->file, &finished);
 	gather_tell(g, finished);
 }

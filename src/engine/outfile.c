@@ -125,7 +125,10 @@ bool outfile_done(struct outfile *f, struct target *t, uint64_t n)
 
 bool target_refusal(const struct err *e)
 {
+	if (e->kind == ERR_CORRUPT)
+		return true; /* a path that would lead out of the target */
 	switch (e->sys) {
+	case EPERM: /* links of either sort, where the file system has none */
 	case EINVAL:
 	case ENAMETOOLONG:
 	case EILSEQ:

@@ -170,7 +170,7 @@ static void file_done(void *arg, const struct outfile *f)
 
 		err_wrap(&e, "not restored");
 		tell_damage(r, f->entry.apath, &e);
-	} else if (target_refusal(f->why)) {
+	} else {
 		refused(r, f->entry.apath, f->why);
 	}
 }

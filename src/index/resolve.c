@@ -48,13 +48,6 @@ struct resolver *resolver_new(struct repo *r)
 	return res;
 }
 
-static void forget(struct resolver *res)
-{
-	map_clear(&res->numbers);
-	res->n_bundles = res->n_places = 0;
-	res->loaded = res->deep_data = res->deep_hunks = false;
-}
-
 void resolver_free(struct resolver *res)
 {
 	if (!res)
@@ -132,6 +125,7 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 	directory_release(&d);
 }
 
+/* After a failure it can be called again: bundles that were told of are passed over. */
 static bool load(struct resolver *res, struct err *e)
 {
 	struct store_listing l = {0};
@@ -163,8 +157,6 @@ static bool load(struct resolver *res, struct err *e)
 	sort_places(res);
 	res->loaded = ok = true;
 out:
-	if (!ok)
-		forget(res);
 	store_listing_release(&l);
 	buf_release(&plain);
 	map_release(&gone);

@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "bundle/read.h"
 #include "engine/backup.h"
 #include "engine/restore.h"
@@ -570,15 +572,120 @@ static void test_storage_fails(void **state)
 	}
 }
 
+/* --- the target */
+
+static enum sys_call fail_call;
+static const char *fail_name; /* in the path, or NULL: any */
+static int fail_after, fail_errno;
+static pthread_mutex_t fail_lock = PTHREAD_MUTEX_INITIALIZER; /* guards fail_after */
+
+static int fail_sys(enum sys_call call, const char *path)
+{
+	int sys = 0;
+
+	if (call != fail_call || (fail_name && (!path || !strstr(path, fail_name))))
+		return 0;
+	pthread_mutex_lock(&fail_lock);
+	if (fail_after-- <= 0)
+		sys = fail_errno;
+	pthread_mutex_unlock(&fail_lock);
+	return sys;
+}
+
+/* A full disk ends the restore; what is there is whole. */
+static void test_target_full(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 160; n += 13) {
+		struct restore_result res;
+		unsigned missing;
+		const char *differs;
+		struct told t;
+		struct err e;
+		bool ok;
+
+		fail_call = SYS_WRITE;
+		fail_name = NULL;
+		fail_after = n;
+		fail_errno = ENOSPC;
+		sys_fault = fail_sys;
+		ok = restore(repo, &band, src, "out", (unsigned)n % 3, &res, &t, &e);
+		sys_fault = NULL;
+		assert_false(ok);
+		assert_int_equal(e.kind, ERR_NOSPACE);
+		assert_non_null(strstr(e.text, src));
+		assert_int_equal(t.problems[PROBLEM_DAMAGED], 0);
+		differs = tree_exceeds(src, scratch_path(home, "out"), &missing);
+		if (differs)
+			fail_msg("%s", differs);
+		drop("out");
+	}
+}
+
+/* A name that the target cannot have is told of, and the rest goes on. */
+static void test_target_refuses(void **state)
+{
+	static const struct {
+		const char *name;
+		enum sys_call call;
+	} cases[] = {
+	    {"name", SYS_OPEN},   /* a file of one chunk */
+	    {"lists", SYS_OPEN},  /* of many */
+	    {"tiny", SYS_OPEN},   /* of none */
+	    {"empty", SYS_MKDIR}, /* a directory, with nothing in it */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct restore_result res;
+		const char *differs;
+		unsigned missing;
+		struct told t;
+		struct err e;
+		bool ok;
+
+		fail_call = cases[i].call;
+		fail_name = cases[i].name;
+		fail_after = 0;
+		fail_errno = ENAMETOOLONG;
+		sys_fault = fail_sys;
+		ok = restore(repo, &band, src, "out", (unsigned)i % 3, &res, &t, &e);
+		sys_fault = NULL;
+		if (!ok)
+			fail_msg("%s: %s", cases[i].name, e.text);
+		assert_int_equal(res.refused, 1);
+		assert_int_equal(t.problems[PROBLEM_REFUSED], 1);
+		assert_non_null(strstr(t.last, cases[i].name));
+		assert_int_equal(res.damaged, 0);
+		differs = tree_exceeds(src, scratch_path(home, "out"), &missing);
+		if (differs)
+			fail_msg("%s", differs);
+		assert_int_equal(missing, cases[i].call == SYS_OPEN);
+		drop("out");
+	}
+}
+
 /* --- many windows */
 
 #define CHUNKS 400
 #define FILES  60
 #define PIECES 200
 
-/* 12,000 extents scattered over 400 chunks, in an order that has nothing to do with theirs. */
+static uint64_t gets(struct store *trace)
+{
+	struct store_counts c;
+
+	store_trace_counts(trace, &c);
+	return c.get;
+}
+
+/*
+ * 12,000 extents scattered over 400 chunks, in an order that has nothing to do with theirs,
+ * and every now and then a hint that is wrong.
+ */
 static void test_windows(void **state)
 {
+	static uint32_t slots[FILES][PIECES];
 	static struct extent extents[FILES][PIECES];
 	static struct buf content[CHUNKS];
 	static struct entry entries[FILES + 1];
@@ -589,9 +696,11 @@ static void test_windows(void **state)
 	struct band b;
 	struct told t;
 	struct err e;
+	struct store *trace = store_trace_new(store_mem_clone(mem));
+	uint64_t before;
 
 	(void)state;
-	m.r = twin();
+	m.r = repo_reopen(trace, env);
 	for (size_t i = 0; i < CHUNKS; i++) {
 		bytes_noise(&content[i], 200 + i * 3, i + 1);
 		chunks[i] = buf_span(&content[i]);
@@ -607,15 +716,21 @@ static void test_windows(void **state)
 		for (uint32_t k = 0; k < PIECES; k++) {
 			uint32_t slot = (i * 977 + k * k * 31 + k * 7) % CHUNKS;
 
+			slots[i][k] = slot;
 			index_extent(&m, slot, chunks[slot], &extents[i][k]);
+			if (k % 17 == 3)
+				extents[i][k].hint.slot = k % 34 == 3 ? 65535 : slot ^ 1;
 			en->size += chunks[slot].n;
 		}
 	}
 	band_start(&b, 1800000000, 5, "hand");
 	index_store(&m, entries, FILES + 1, &b);
 	for (unsigned threads = 0; threads < 3; threads++) {
+		before = gets(trace);
 		assert_true(restore(m.r, &b, "/", "out", threads, &res, &t, &e));
 		assert_int_equal(res.files, FILES);
+		/* The index, the bundle's end and few runs; what hints say costs nothing. */
+		assert_true(gets(trace) - before < 80);
 		for (uint32_t i = 0; i < FILES; i++) {
 			char got[4096];
 			struct buf x = BUF_EMPTY;
@@ -628,7 +743,7 @@ static void test_windows(void **state)
 			assert_int_equal(read(fd, x.p, x.n), entries[i + 1].size);
 			close(fd);
 			for (uint32_t k = 0, at = 0; k < PIECES; k++) {
-				uint32_t slot = extents[i][k].hint.slot;
+				uint32_t slot = slots[i][k];
 
 				assert_memory_equal(x.p + at, chunks[slot].p, chunks[slot].n);
 				at += (uint32_t)chunks[slot].n;
@@ -693,6 +808,8 @@ int main(void)
 		cmocka_unit_test(test_damaged_index),
 		cmocka_unit_test(test_damaged_links),
 		cmocka_unit_test(test_storage_fails),
+		cmocka_unit_test(test_target_full),
+		cmocka_unit_test(test_target_refuses),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_cat),
 	};
