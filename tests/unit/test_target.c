@@ -328,6 +328,10 @@ static void refuse_links(struct target *t, const char *top)
 	assert_false(make_file(t, "l/d/x", &en, &e));
 	assert_false(target_mkdir(t, span_str("l/n"), &dir, &e));
 	assert_false(target_link(t, span_str("x"), span_str("l/d"), &e));
+	/* Nor one that stays inside: the entry was another one's. */
+	link.target = span_str("first");
+	assert_true(target_special(t, span_str("in"), &link, &e));
+	assert_false(make_file(t, "in/x", &en, &e));
 	/* The last component, too. */
 	link.target = span_str("../out/x");
 	assert_true(target_special(t, span_str("m"), &link, &e));
