@@ -36,12 +36,13 @@ static void hear(struct monitor *m, enum problem what, struct span subject, cons
 /* --- snapshots */
 
 static bool see_snapshot(void *arg, const struct band_info *info, enum band_file state,
-    const struct band *b, struct err *e)
+    const struct band *b, bool pinned, struct err *e)
 {
 	static const char *const words[] = {"head", "part", "tail"};
 	char line[100];
 
 	(void)e;
+	assert_false(pinned);
 	snprintf(line, sizeof line, "%d %s %s\n", (int)info->name.counter, words[state], b->set);
 	buf_add_str(arg, line);
 	return true;
@@ -60,7 +61,7 @@ static void test_list(void **state)
 	struct err e;
 
 	(void)state;
-	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_true(list_run(r, false, see_snapshot, &lines, &t.monitor, &res, &e));
 	assert_int_equal(res.snapshots, 0);
 	for (uint64_t i = 6; i >= 1; i--) {
 		struct band b;
@@ -78,21 +79,24 @@ static void test_list(void **state)
 			band_mark(r, &b, BAND_REMOVED, NULL);
 		band_release(&b);
 	}
-	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_true(list_run(r, false, see_snapshot, &lines, &t.monitor, &res, &e));
 	assert_string_equal(
 	    buf_str(&lines), "1 tail odd\n3 tail odd\n4 part even\n6 head even\n");
 	assert_int_equal(res.snapshots, 4);
 	assert_int_equal(res.unreadable, 0);
+	buf_clear(&lines);
+	assert_true(list_run(r, true, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_string_equal(buf_str(&lines), "2 tail even\n");
 	store_replace(r->store, "bands", torn, span_str("{"));
 	buf_clear(&lines);
-	assert_true(list_run(r, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_true(list_run(r, false, see_snapshot, &lines, &t.monitor, &res, &e));
 	assert_string_equal(buf_str(&lines), "1 tail odd\n4 part even\n6 head even\n");
 	assert_int_equal(res.unreadable, 1);
 	assert_int_equal(t.problems, 1);
 	assert_non_null(strstr(t.last, "-3: "));
 	failing = repo_reopen(store_fault_new(store_mem_clone(mem), &plan), env);
 	failing->patience = 0;
-	assert_false(list_run(failing, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_false(list_run(failing, false, see_snapshot, &lines, &t.monitor, &res, &e));
 	assert_int_equal(e.kind, ERR_UNREACHABLE);
 	repo_close(failing);
 	buf_release(&lines);
