@@ -318,6 +318,9 @@ static bool merge_unreadable(struct run *r, const struct walk_item *wi, struct e
 {
 	struct err why = ERR_EMPTY;
 
+	/* What could not be looked at may come twice: as an entry, and as a directory. */
+	if (r->n_unreadable && span_equal(r->unreadable[r->n_unreadable - 1], wi->apath))
+		return true;
 	err_sys(&why, wi->unreadable, wi->below ? "cannot be read as a directory" : "cannot be read");
 	tell(r, PROBLEM_UNREADABLE, wi->apath, &why);
 	r->totals.unreadable++;

@@ -22,6 +22,33 @@ struct json_put {
 	char *name;
 };
 
+#define PACK_HEAD 5 /* method, length of the text */
+
+/* What is sealed is compressed first: references are hexadecimal, and names repeat. */
+static void pack(struct repo *r, struct span text, struct buf *out)
+{
+	struct compressor *c = compressor_take(r->compressors);
+
+	buf_extend(out, PACK_HEAD);
+	out->p[0] = (uint8_t)frame_compress(c, text, out);
+	put_u32(out->p + 1, (uint32_t)text.n);
+	compressor_give(r->compressors, c);
+}
+
+static bool unpack(struct repo *r, struct span packed, struct buf *text, struct err *e)
+{
+	struct compressor *c;
+	bool ok;
+
+	if (packed.n < PACK_HEAD || packed.p[0] > FRAME_ZSTD)
+		return err_set(e, ERR_CORRUPT, "its secret part is not packed as it should be");
+	c = compressor_take(r->compressors);
+	ok = frame_expand(c, (enum frame_method)packed.p[0],
+	    span_of(packed.p + PACK_HEAD, packed.n - PACK_HEAD), get_u32(packed.p + 1), text, e);
+	compressor_give(r->compressors, c);
+	return ok;
+}
+
 static void add_sealed(struct repo *r, struct span secret, struct buf *file)
 {
 	struct buf sealed = BUF_EMPTY;
@@ -40,18 +67,21 @@ void json_compose(struct repo *r, const char *type, const char *name,
 	struct span open = buf_span(&body->open), secret = buf_span(&body->secret),
 		    digested;
 	enum json_secret mode = r->params.encrypted ? JSON_SEALED : JSON_PRIVATE;
-	size_t size = secret.n;
+	struct buf packed = BUF_EMPTY;
 	struct id digest;
 
 	if (secret.n == 0)
 		mode = JSON_NONE;
-	if (mode == JSON_SEALED)
-		size += SEAL_EXTRA;
-	json_file_begin(out, type, name, r->params.id, open, mode, size);
-	if (mode == JSON_SEALED)
-		add_sealed(r, secret, out);
-	else
+	if (mode == JSON_SEALED) {
+		pack(r, secret, &packed);
+		json_file_begin(
+		    out, type, name, r->params.id, open, mode, packed.n + SEAL_EXTRA);
+		add_sealed(r, buf_span(&packed), out);
+		buf_release(&packed);
+	} else {
+		json_file_begin(out, type, name, r->params.id, open, mode, secret.n);
 		json_file_secret(out, mode, secret);
+	}
 	digested = buf_span(out);
 	digest_name(&digest, &digested, 1);
 	json_file_end(out, &digest);
@@ -87,7 +117,7 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
 	bool ok;
 
 	assert(strlen(folder) < 16);
-	if (ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
+	if (body->secret.n > FRAME_PLAIN_MAX || ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
 		return err_set(e, ERR_REFUSED,
 		    "a file of type %s would be longer than %u MiB, which nobody reads "
 		    "back",
@@ -129,6 +159,18 @@ static bool check_envelope(struct repo *r, const char *name, const char *type,
 	return true;
 }
 
+static bool unseal_secret(struct repo *r, struct span aad, const struct json_file *jf,
+    struct buf *secret, struct err *e)
+{
+	const struct sealer *sealer = keyring_sealer(r->keys, PURPOSE_JSON);
+	struct buf packed = BUF_EMPTY;
+	bool ok = unseal(sealer, aad, buf_span(&jf->secret), &packed, e) &&
+	    unpack(r, buf_span(&packed), secret, e);
+
+	buf_release(&packed);
+	return ok;
+}
+
 bool repo_check_json(struct repo *r, const char *name, const char *type,
     struct span bytes, struct json_file *jf, struct buf *secret, struct err *e)
 {
@@ -147,8 +189,7 @@ bool repo_check_json(struct repo *r, const char *name, const char *type,
 			    "is sealed, and what opens the seal may not be");
 			goto fail;
 		}
-		if (!unseal(keyring_sealer(r->keys, PURPOSE_JSON),
-			span_of(bytes.p, jf->aad), buf_span(&jf->secret), secret, e))
+		if (!unseal_secret(r, span_of(bytes.p, jf->aad), jf, secret, e))
 			goto fail;
 	}
 	return true;
