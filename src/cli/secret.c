@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -179,12 +180,41 @@ static bool from_variable(char *value, struct held_secret *out, struct err *e)
 	return out->hold.n > 0 || err_set(e, ERR_USAGE, "BALE_PASSPHRASE is empty");
 }
 
+/*
+ * Characters up to the end of the line. A signal is let in only while waiting, so that
+ * none is lost between the look at the flag and the wait.
+ */
+static bool read_line(int tty, const sigset_t *waiting, struct buf *out, struct err *e)
+{
+	struct pollfd p = {.fd = tty, .events = POLLIN};
+	ssize_t n;
+	char c;
+
+	for (;;) {
+		if (signals_stop)
+			return err_set(e, ERR_STOPPED, "stopped");
+		n = ppoll(&p, 1, NULL, waiting);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n > 0)
+			n = read(tty, &c, 1);
+		if (n < 0)
+			return err_sys(e, errno, "read the passphrase");
+		if (n == 0 || c == '\n')
+			break;
+		if (out->n == SECRET_MAX)
+			return err_set(e, ERR_USAGE, "the passphrase is too long");
+		buf_add_byte(out, (uint8_t)c);
+	}
+	return out->n > 0 || err_set(e, ERR_USAGE, "the passphrase is empty");
+}
+
 /* One line from the terminal without showing it. */
 static bool ask(int tty, const char *prompt, struct buf *out, struct err *e)
 {
 	struct termios shown, hidden;
-	bool ok = true;
-	char c = 0;
+	sigset_t held, before;
+	bool ok;
 
 	buf_reserve(out, SECRET_MAX);
 	if (tcgetattr(tty, &shown) < 0)
@@ -192,30 +222,16 @@ static bool ask(int tty, const char *prompt, struct buf *out, struct err *e)
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	hidden.c_lflag |= ECHONL;
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigprocmask(SIG_BLOCK, &held, &before);
 	/* Before the prompt: what is typed as soon as it shows must not be flushed. */
 	tcsetattr(tty, TCSAFLUSH, &hidden);
 	sys_write(tty, prompt, strlen(prompt));
-	for (;;) {
-		ssize_t n = read(tty, &c, 1); /* not sys_read: a signal must end it */
-
-		if (n < 0 && errno == EINTR && !signals_stop)
-			continue;
-		if (n < 0 || signals_stop) {
-			ok = signals_stop ? err_set(e, ERR_STOPPED, "stopped")
-					  : err_sys(e, errno, "read the passphrase");
-			break;
-		}
-		if (n == 0 || c == '\n')
-			break;
-		if (out->n == SECRET_MAX) {
-			ok = err_set(e, ERR_USAGE, "the passphrase is too long");
-			break;
-		}
-		buf_add_byte(out, (uint8_t)c);
-	}
+	ok = read_line(tty, &before, out, e);
 	tcsetattr(tty, TCSAFLUSH, &shown);
-	if (ok && out->n == 0)
-		ok = err_set(e, ERR_USAGE, "the passphrase is empty");
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
 
