@@ -99,9 +99,12 @@ static void tell(
 	cli_storage_text(c, &storage);
 	report_text(&c->report, "%s\n", did[level]);
 	report_text(&c->report,
-	    " checked  %s files, %s; %" PRIu64 " snapshots, %" PRIu64
-	    " more incomplete\n",
+	    " checked  %s files, %s; snapshots: %" PRIu64 " complete, %" PRIu64
+	    " interrupted\n",
 	    buf_str(&files), buf_str(&bytes), res->snapshots, res->incomplete);
+	if (res->litter)
+		report_text(&c->report, " litter   %" PRIu64 " files that nobody needs\n",
+		    res->litter);
 	if (res->damaged_files || res->damaged_paths)
 		report_text(&c->report,
 		    " damage   %" PRIu64 " files of the repository, %" PRIu64 " paths\n",
@@ -116,6 +119,7 @@ static void tell(
 	line_count(line, "checked_bytes", res->checked_bytes);
 	line_count(line, "snapshots", res->snapshots);
 	line_count(line, "incomplete", res->incomplete);
+	line_count(line, "litter", res->litter);
 	cli_summary(c, line);
 	buf_release(&bytes);
 	buf_release(&files);

@@ -10,6 +10,7 @@ const struct command *const commands[] = {
     &cmd_ls,
     &cmd_cat,
     &cmd_restore,
+    &cmd_validate,
     &cmd_tag,
     &cmd_pin,
     &cmd_unpin,
