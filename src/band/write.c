@@ -186,6 +186,7 @@ static bool put_chunk(struct band_writer *w, struct packer *packer, struct map *
 	chunk_id(r, FILE_HUNKS, buf_span(&w->plain), &out->id);
 	out->length = (uint32_t)w->plain.n;
 	out->packer = packer;
+	cache_pack_add(w->o.pack, &out->id, buf_span(&w->plain));
 	ticket = map_get(own, &out->id);
 	if (ticket) {
 		out->ticket = *ticket;
@@ -230,8 +231,6 @@ bool band_writer_poll(struct band_writer *w, struct err *e)
 		out->entries = h->entries;
 		buf_add_span(&out->first, buf_span(&h->first));
 		ok = put_chunk(w, w->o.hunks, &w->own, out, e);
-		if (ok && w->o.pack)
-			cache_pack_add(w->o.pack, &out->id, buf_span(&w->plain));
 		buf_clear(&w->last);
 		buf_add_span(&w->last, buf_span(&h->last));
 		w->covered = h->totals;

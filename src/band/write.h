@@ -25,7 +25,7 @@ struct band_writer_options {
 	struct packer *lists; /* bundles of lists, which name those of hunks */
 	band_known_fn *known;
 	void *arg;
-	struct cache_pack_writer *pack; /* gets each hunk too; may be NULL */
+	struct cache_pack_writer *pack; /* gets each hunk and list too; may be NULL */
 	const struct band_totals *totals; /* as of the entry added last; kept at each hunk's end */
 };
 

@@ -117,7 +117,8 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
 	bool ok;
 
 	assert(strlen(folder) < 16);
-	if (body->secret.n > FRAME_PLAIN_MAX || ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
+	if (body->secret.n > FRAME_PLAIN_MAX ||
+	    ENVELOPE_MAX + body->open.n + (n + 2) / 3 * 4 > JSON_MAX)
 		return err_set(e, ERR_REFUSED,
 		    "a file of type %s would be longer than %u MiB, which nobody reads "
 		    "back",
