@@ -82,18 +82,13 @@ static int by_name(const void *a, const void *b)
 	return compare(&x->name, &y->name);
 }
 
-bool bands_list(struct repo *r, struct bands *out, struct err *e)
+void bands_of_listing(const struct store_listing *l, struct bands *out)
 {
-	struct store_listing l = {0};
 	struct band_info *info = NULL;
 
 	*out = (struct bands){0};
-	if (!repo_list(r, "bands", &l, e)) {
-		store_listing_release(&l);
-		return err_wrap(e, "listing the snapshots");
-	}
-	for (size_t i = 0; i < l.n; i++) {
-		struct span file = span_str(l.names[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		struct span file = span_str(l->names[i]);
 		struct band_name name;
 		enum band_file kind;
 		unsigned part;
@@ -105,12 +100,20 @@ bool bands_list(struct repo *r, struct bands *out, struct err *e)
 			info = info_add(out, &name);
 		string_list_add(files_of(info, kind), file);
 	}
-	store_listing_release(&l);
 	for (size_t i = 0; i < out->n; i++)
 		parts_sort(&out->v[i].parts);
 	if (out->n)
 		qsort(out->v, out->n, sizeof *out->v, by_name);
-	return true;
+}
+
+bool bands_list(struct repo *r, struct bands *out, struct err *e)
+{
+	struct store_listing l = {0};
+	bool ok = repo_list(r, "bands", &l, e);
+
+	bands_of_listing(&l, out);
+	store_listing_release(&l);
+	return ok || err_wrap(e, "listing the snapshots");
 }
 
 void bands_release(struct bands *b)

@@ -20,6 +20,8 @@ struct bands {
 };
 
 bool bands_list(struct repo *r, struct bands *out, struct err *e);
+/* The same from a listing of their folder at hand. */
+void bands_of_listing(const struct store_listing *l, struct bands *out);
 void bands_release(struct bands *b);
 struct band_info *bands_find(const struct bands *b, const char *name);
 

@@ -14,6 +14,7 @@ const struct command *const commands[] = {
     &cmd_tag,
     &cmd_pin,
     &cmd_unpin,
+    &cmd_vacuum,
     &cmd_key,
     &cmd_help,
     &cmd_version,

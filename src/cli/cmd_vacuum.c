@@ -1,0 +1,176 @@
+/* bale vacuum */
+#include <inttypes.h>
+
+#include "cli/cli.h"
+#include "cli/signals.h"
+#include "cli/text.h"
+#include "engine/vacuum.h"
+
+#define COLUMN 10
+
+static void show_below(struct buf *out, const struct vacuum_threshold *t)
+{
+	if (t->below == 0)
+		buf_add_str(out, "dead ones");
+	else
+		buf_printf(out, "%7d %%", t->below);
+}
+
+static void show_size(struct buf *out, uint64_t bytes)
+{
+	struct buf text = BUF_EMPTY;
+
+	text_size(&text, bytes);
+	buf_printf(out, "  %*s", COLUMN, buf_str(&text));
+	buf_release(&text);
+}
+
+static void show_bins(struct cli *c, const struct vacuum_result *res)
+{
+	struct buf out = BUF_EMPTY;
+
+	report_text(&c->report, "\n live share     bundles      holding\n");
+	for (int i = 0; i < VACUUM_BINS; i++) {
+		if (res->bins[i].bundles == 0)
+			continue;
+		buf_clear(&out);
+		if (i == 0)
+			buf_add_str(&out, "    nothing");
+		else if (i == VACUUM_BINS - 1)
+			buf_add_str(&out, "        all");
+		else
+			buf_printf(&out, " %3d - %3d %%", (i - 1) * 10, i * 10);
+		buf_printf(&out, "  %10" PRIu64 " ", res->bins[i].bundles);
+		show_size(&out, res->bins[i].bytes);
+		report_text(&c->report, "%s\n", buf_str(&out));
+	}
+	buf_release(&out);
+}
+
+static void show_thresholds(struct cli *c, const struct vacuum_result *res)
+{
+	struct buf out = BUF_EMPTY;
+
+	report_text(&c->report, "\n below      bundles       write        free  stays dead\n");
+	for (int i = 0; i < VACUUM_THRESHOLDS; i++) {
+		const struct vacuum_threshold *t = &res->thresholds[i];
+
+		buf_clear(&out);
+		show_below(&out, t);
+		buf_printf(&out, "  %8" PRIu64, t->bundles);
+		show_size(&out, t->write_bytes);
+		show_size(&out, t->free_bytes);
+		show_size(&out, t->dead_bytes);
+		report_text(
+		    &c->report, "%s%s\n", buf_str(&out), t->below == res->below ? "  <" : "");
+	}
+	buf_release(&out);
+	if (res->below_chosen)
+		report_text(&c->report,
+		    " <: up to where at most a twentieth stays dead, by no step that writes more "
+		    "than it frees\n");
+}
+
+static void show_total(struct cli *c, const char *what, uint64_t bytes)
+{
+	struct buf out = BUF_EMPTY;
+
+	show_size(&out, bytes);
+	report_text(&c->report, " %-10s%s\n", what, buf_str(&out));
+	buf_release(&out);
+}
+
+static void tell_text(struct cli *c, const struct vacuum_result *res)
+{
+	struct buf storage = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY;
+
+	show_total(c, "live", res->live_bytes);
+	show_total(c, "dead", res->dead_bytes);
+	show_total(c, "condemned", res->condemned_bytes);
+	show_total(c, "unknown", res->unknown_bytes);
+	show_total(c, "together", res->total_bytes);
+	show_bins(c, res);
+	show_thresholds(c, res);
+	cli_storage_text(c, &storage);
+	text_duration(&time, cli_seconds(c));
+	text_size(&peak, cli_peak());
+	report_text(&c->report, "\n storage  %s\n took     %s, peak %s\n", buf_str(&storage),
+	    buf_str(&time), buf_str(&peak));
+	report_text(&c->report, "nothing was changed\n");
+	buf_release(&storage);
+	buf_release(&time);
+	buf_release(&peak);
+}
+
+static void tell_json(struct cli *c, const struct vacuum_result *res)
+{
+	json_t *line = line_new("summary"), *list = json_array();
+
+	line_count(line, "total_bytes", res->total_bytes);
+	line_count(line, "live_bytes", res->live_bytes);
+	line_count(line, "condemned_bytes", res->condemned_bytes);
+	line_count(line, "dead_bytes", res->dead_bytes);
+	line_count(line, "unknown_bytes", res->unknown_bytes);
+	line_count(line, "freed_bytes", res->freed_bytes);
+	line_count(line, "written_bytes", res->written_bytes);
+	for (int i = 0; i < VACUUM_THRESHOLDS; i++) {
+		const struct vacuum_threshold *t = &res->thresholds[i];
+		json_t *one = json_object();
+
+		line_count(one, "below", (uint64_t)t->below);
+		line_count(one, "bundles", t->bundles);
+		line_count(one, "write_bytes", t->write_bytes);
+		line_count(one, "free_bytes", t->free_bytes);
+		line_count(one, "left_dead_bytes", t->dead_bytes);
+		json_array_append_new(list, one);
+	}
+	json_object_set_new(line, "thresholds", list);
+	line_count(line, "below", (uint64_t)res->below);
+	line_count(line, "bundles", res->bundles);
+	line_count(line, "chunks", res->chunks);
+	line_count(line, "live_chunks", res->live_chunks);
+	line_count(line, "hunks", res->hunks);
+	cli_summary(c, line);
+}
+
+static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
+{
+	long below = -1;
+
+	vacuum_options_init(o);
+	if (!options_number(&c->options, "below", 0, 100, &below, e))
+		return false;
+	o->below = (int)below;
+	o->stop = &signals_stop;
+	o->cache_dir = c->cache_dir;
+	o->transfers = TRANSFERS;
+	return true;
+}
+
+static bool run(struct cli *c, struct err *e)
+{
+	struct vacuum_options o;
+	struct vacuum_result res = {0};
+
+	if (!read_options(c, &o, e) || !cli_open(c, e) ||
+	    !vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
+		return false;
+	listener_end(&c->listener);
+	tell_text(c, &res);
+	tell_json(c, &res);
+	return true;
+}
+
+static const struct option_def options[] = {
+    {0, "below", "PCT", "rewrite bundles of which less is alive (by a rule); 0: only dead ones"},
+    {0},
+};
+
+const struct command cmd_vacuum = {
+    .name = "vacuum",
+    .synopsis = "",
+    .help = "tell what no snapshot needs, and what giving it back would cost",
+    .options = options,
+    .needs = NEED_REPO | NEED_KEY,
+    .run = run,
+};

@@ -1,0 +1,227 @@
+/*
+ * Which bands count. A band that was removed does not, nor does one that its own client has
+ * declared dead. One that another client has declared dead may still turn up whole: what it
+ * refers to is kept as far as it is there. All others count, unfinished ones as far as their
+ * newest part tells.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_internal.h"
+
+struct vac_band *vac_band(struct vac *v, struct span name)
+{
+	char text[BAND_MAX_LEN + 1];
+	struct band_info *info;
+
+	if (name.n > BAND_MAX_LEN)
+		return NULL;
+	memcpy(text, name.p, name.n);
+	text[name.n] = '\0';
+	info = bands_find(&v->bands, text);
+	return info ? &v->v[info - v->bands.v] : NULL;
+}
+
+/* Whether the band's own client has said that it is dead. */
+static bool own_fence(struct vac *v, const struct band_info *i, bool *own, struct err *e)
+{
+	struct json_file jf = {.root = NULL};
+	struct buf secret = BUF_EMPTY;
+	struct err why = ERR_EMPTY;
+	struct band_note note;
+	struct fault f;
+	size_t k;
+	bool ok = true;
+
+	*own = false;
+	for (k = 0; ok && !*own && k < i->fences.n; k++) {
+		if (repo_get_json(
+		        v->repo, "bands", i->fences.v[k], "fence", &jf, &secret, &why)) {
+			if (band_note_decode(&jf, &note, &f))
+				*own = strcmp(note.client, i->name.client) == 0;
+			json_file_close(&jf);
+		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+			*e = why;
+			ok = false;
+		}
+	}
+	buf_release(&secret);
+	return ok;
+}
+
+/* Whether a head says that this was a vacuum, which refers to nothing. */
+static bool is_vacuum(struct vac *v, const struct band_info *i)
+{
+	struct band head;
+	bool yes = false;
+	size_t k;
+
+	for (k = 0; !yes && k < i->heads.n; k++) {
+		yes = band_read_file(v->repo, i->heads.v[k], BAND_HEAD, &head, NULL) &&
+		    head.kind == BAND_VACUUM;
+		band_release(&head);
+	}
+	return yes;
+}
+
+/* The tail is there and cannot be read. */
+static bool bad_tail(struct vac *v, struct vac_band *b, struct err *e)
+{
+	const struct band_info *i = b->info;
+
+	if (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING && e->kind != ERR_NEWER)
+		return false;
+	if (i->fences.n > 0) {
+		b->state = VAC_GONE;
+		return true;
+	}
+	if (e->kind == ERR_CORRUPT && is_vacuum(v, i)) {
+		b->open = true;
+		return true;
+	}
+	return err_wrap(e,
+	    "what snapshot %s refers to cannot be told, so nothing may be called dead; if it "
+	    "was interrupted in its last moment, the next backup of its client settles it, and "
+	    "if it is lost, remove it",
+	    i->name.text);
+}
+
+static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
+{
+	const struct band_info *i = b->info;
+	struct err why = ERR_EMPTY;
+	enum band_file kind;
+	bool own = false;
+
+	if (i->removed.n > 0) {
+		b->state = VAC_GONE;
+		return true;
+	}
+	if (i->fences.n > 0) {
+		if (!own_fence(v, i, &own, e))
+			return false;
+		b->state = i->tails.n == 0 && own ? VAC_GONE : VAC_SUSPECT;
+		if (b->state == VAC_GONE)
+			return true;
+	}
+	b->open = i->tails.n == 0 && i->fences.n == 0;
+	b->whole = band_read(v->repo, i, &kind, &b->band, &why);
+	b->tail = b->whole && kind == BAND_TAIL;
+	if (b->whole)
+		return true;
+	band_release(&b->band);
+	band_init(&b->band);
+	if (i->tails.n > 0) {
+		*e = why;
+		return bad_tail(v, b, e);
+	}
+	if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING)
+		return true; /* an unfinished band of which only names are left */
+	*e = why;
+	return false;
+}
+
+bool vac_read_bands(struct vac *v, struct err *e)
+{
+	struct vac_band *b;
+	struct id id;
+	size_t i, k;
+
+	bands_of_listing(&v->lists[VAC_BANDS], &v->bands);
+	v->v = mem_array(v->bands.n + 1, sizeof *v->v);
+	v->n_v = v->bands.n;
+	for (i = 0; i < v->n_v; i++) {
+		b = &v->v[i];
+		b->info = &v->bands.v[i];
+		band_init(&b->band);
+		if (vac_stopped(v, e) || !read_one(v, b, e))
+			return false;
+		for (k = 0; b->state == VAC_COUNTS && k < b->band.deltas.n; k++)
+			if (id_of_name(b->band.deltas.v[k], &id))
+				map_put(&v->needed_deltas, &id, i);
+	}
+	return true;
+}
+
+/* --- roll-calls */
+
+static int by_counter(const void *a, const void *b)
+{
+	const struct band_name *x = a, *y = b;
+	int d = strcmp(x->client, y->client);
+
+	return d ? d : (x->counter > y->counter) - (x->counter < y->counter);
+}
+
+/* Bands that are there, and those whose files a tombstone names: ascending, each once. */
+static struct band_name *known_bands(const struct vac *v, size_t *n)
+{
+	struct band_name *all = mem_array(v->bands.n + v->files.n + 1, sizeof *all);
+	enum band_file kind;
+	size_t i, k = 0;
+	unsigned part;
+
+	*n = 0;
+	for (i = 0; i < v->bands.n; i++)
+		all[(*n)++] = v->bands.v[i].name;
+	for (i = 0; i < v->files.n; i++)
+		if (strncmp(v->files.names[i], "bands/", 6) == 0 &&
+		    band_file_parse(span_str(v->files.names[i] + 6), &all[*n], &kind, &part))
+			++*n;
+	if (*n == 0)
+		return all;
+	qsort(all, *n, sizeof *all, by_counter);
+	for (i = 1; i < *n; i++)
+		if (by_counter(&all[k], &all[i]) != 0)
+			all[++k] = all[i];
+	*n = k + 1;
+	return all;
+}
+
+/* The place of the first that is not less. */
+static size_t find_counter(const struct band_name *all, size_t n, const struct band_name *x)
+{
+	size_t low = 0, high = n, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (by_counter(&all[mid], x) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool check_roll(const struct band_name *all, size_t n, const struct roll *roll,
+    const char *teller, struct err *e)
+{
+	struct band_name x = {.counter = roll->from};
+	uint64_t want = roll->from;
+	size_t at;
+
+	memcpy(x.client, roll->client, sizeof x.client);
+	for (at = find_counter(all, n, &x); want <= roll->to; at++, want++)
+		if (at == n || strcmp(all[at].client, roll->client) != 0 ||
+		    all[at].counter != want)
+			return err_set(e, ERR_MISSING,
+			    "band %llu of client %s was there when %s was written, and is not "
+			    "listed now, nor was it removed: the storage does not show everything",
+			    (unsigned long long)want, roll->client, teller);
+	return true;
+}
+
+bool vac_roll_call(struct vac *v, struct err *e)
+{
+	struct band_name *all;
+	size_t n, i, k;
+	bool ok = true;
+
+	all = known_bands(v, &n);
+	for (i = 0; ok && i < v->n_v; i++)
+		for (k = 0; ok && k < v->v[i].band.n_roll; k++)
+			ok = check_roll(
+			    all, n, &v->v[i].band.roll[k], v->v[i].info->name.text, e);
+	free(all);
+	return ok;
+}

@@ -1,0 +1,95 @@
+/*
+ * Listings. One that is cut short looks just like one of a smaller repository, so each is
+ * made twice, and nothing that the first shows may be missing from the second; what the
+ * files themselves tell of each other (roll-calls, lists of bundles) is held against them
+ * later. A mount point with nothing mounted has no bale.json.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_internal.h"
+
+const char *const vac_folders[VAC_FOLDERS] = {
+    "bands", "index", "tombstones", "health", "marks", "clients", "keys", "", "hunks",
+    "data/0", "data/1", "data/2", "data/3", "data/4", "data/5", "data/6", "data/7",
+    "data/8", "data/9", "data/a", "data/b", "data/c", "data/d", "data/e", "data/f"};
+
+static bool check_head(struct vac *v, struct err *e)
+{
+	struct json_file jf = {.root = NULL};
+	struct buf secret = BUF_EMPTY;
+	struct repository params;
+	struct fault f;
+	bool ok;
+
+	ok = repo_get_json(v->repo, "", "bale.json", "repository", &jf, &secret, e);
+	if (ok) {
+		ok = repository_decode(&jf, &params, &f) || err_fault(e, &f);
+		json_file_close(&jf);
+	}
+	buf_release(&secret);
+	return ok || err_wrap(e, "the storage does not show the repository any more");
+}
+
+static bool list_all(struct vac *v, struct store_listing *out, struct err *e)
+{
+	int i;
+
+	for (i = 0; i < VAC_FOLDERS; i++)
+		if (!repo_list(v->repo, vac_folders[i], &out[i], e))
+			return false;
+	return true;
+}
+
+bool vac_list(struct vac *v, struct err *e)
+{
+	struct store_listing first[VAC_FOLDERS] = {{NULL, 0, 0}};
+	bool ok = check_head(v, e) && list_all(v, first, e) && list_all(v, v->lists, e);
+	size_t i, k;
+	char *path;
+
+	for (i = 0; ok && i < VAC_FOLDERS; i++) {
+		for (k = 0; k < first[i].n; k++) {
+			if (store_listing_has(&v->lists[i], first[i].names[k]))
+				continue;
+			path = mem_printf("%s/%s", vac_folders[i], first[i].names[k]);
+			store_listing_add(&v->vanished, path);
+			free(path);
+		}
+	}
+	for (i = 0; i < VAC_FOLDERS; i++)
+		store_listing_release(&first[i]);
+	return ok;
+}
+
+bool vac_check_vanished(struct vac *v, struct err *e)
+{
+	struct id id;
+	size_t i;
+
+	for (i = 0; i < v->vanished.n; i++) {
+		const char *path = v->vanished.names[i], *name = strrchr(path, '/') + 1;
+
+		if (store_listing_has(&v->files, path) ||
+		    (id_of_name(name, &id) && map_get(&v->condemned, &id)))
+			continue;
+		return err_set(e, ERR_MISSING,
+		    "%s was listed and then was not: the storage does not list reliably just now",
+		    path);
+	}
+	return true;
+}
+
+bool vac_listed(const struct vac *v, enum vac_folder folder, const char *name)
+{
+	return store_listing_has(&v->lists[folder], name);
+}
+
+bool vac_names(const struct store_listing *l, enum vac_folder folder, const char *name)
+{
+	char path[NAME_MAX_LEN + 32];
+
+	snprintf(path, sizeof path, "%s/%s", vac_folders[folder], name);
+	return store_listing_has(l, path);
+}

@@ -1,0 +1,282 @@
+/*
+ * How much of each bundle is alive, what everything on the storage counts as, and what it
+ * would cost and free to act on the bundles below each threshold.
+ *
+ * A frame's stored bytes count as live by the share of its plain bytes that is; a bundle's
+ * header, directory and trailer are alive if anything in it is.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_internal.h"
+
+#define FRAME_TABLE 25  /* bytes of directory that a frame takes, about */
+#define MOVE_TABLE  56  /* bytes of delta that a move takes, about */
+#define BUNDLE_FIX  360 /* header, trailer, seals, and its record in a delta */
+#define DEAD_SHARE  20  /* the rule: at most one part in so many may stay dead */
+
+static const int thresholds[VACUUM_THRESHOLDS] = {0, 30, 50, 70, 90, 100};
+
+/* --- bundles */
+
+static uint64_t varint_size(uint64_t n)
+{
+	uint64_t size = 1;
+
+	for (; n >= 0x80; n >>= 7)
+		size++;
+	return size;
+}
+
+static void share_frame(
+    const struct vac *v, struct held *h, const struct directory *d, const struct frame_rec *f)
+{
+	uint64_t plain = 0;
+	uint32_t i;
+
+	for (i = f->first; i < f->first + f->chunks; i++) {
+		if (!vac_marked(v, h, i))
+			continue;
+		plain += d->lengths[i];
+		h->live_chunks++;
+		h->tables += ID_SIZE + varint_size(d->lengths[i]);
+	}
+	if (plain == 0)
+		return;
+	h->live += f->stored * plain / f->plain;
+	h->tables += FRAME_TABLE + MOVE_TABLE / 2;
+}
+
+static bool share_bundle(struct vac *v, struct held *h, struct directory *d, struct err *e)
+{
+	uint64_t frames = 0;
+	uint32_t i;
+
+	if (!vac_directory(v, h, d, e))
+		return false;
+	h->live = h->tables = 0;
+	h->live_chunks = 0;
+	for (i = 0; i < d->n_frames; i++) {
+		frames += d->frames[i].stored;
+		share_frame(v, h, d, &d->frames[i]);
+	}
+	h->copy = h->live;
+	h->tables *= 2; /* once more in the delta */
+	if (h->live_chunks > 0 && h->size > frames)
+		h->live += h->size - frames;
+	return true;
+}
+
+bool vac_victim(const struct held *h, int below)
+{
+	if (!h->told || !h->listed || h->condemned || h->open)
+		return false;
+	return h->live == 0 || h->live * 100 < (uint64_t)below * h->size;
+}
+
+static void count_bin(struct vac *v, const struct held *h)
+{
+	struct vacuum_bin *b = v->result->bins;
+
+	if (h->live > 0)
+		b += 1 + (h->live >= h->size ? VACUUM_BINS - 2 : h->live * 10 / h->size);
+	b->bundles++;
+	b->bytes += h->size;
+}
+
+static bool share_bundles(struct vac *v, struct err *e)
+{
+	struct vacuum_result *res = v->result;
+	struct directory d = DIRECTORY_EMPTY;
+	struct held *h;
+	size_t i;
+	bool ok = true;
+
+	for (i = 0; ok && i < v->n_held; i++) {
+		h = &v->held[i];
+		if (!h->told || !h->listed)
+			continue;
+		ok = !vac_stopped(v, e) && share_bundle(v, h, &d, e);
+		res->total_bytes += h->size;
+		if (h->condemned) {
+			res->condemned_bytes += h->size;
+			continue;
+		}
+		res->bundles++;
+		res->live_bytes += h->live;
+		res->dead_bytes += h->size - h->live;
+		if (h->open)
+			v->open_dead += h->size - h->live;
+		count_bin(v, h);
+	}
+	directory_release(&d);
+	return ok;
+}
+
+/* --- other files */
+
+/* What is left of a band that is gone: its removal or its fence stays as the evidence. */
+static enum vac_class class_of_band(struct vac *v, const char *name)
+{
+	struct vac_band *b;
+	struct band_name n;
+	enum band_file kind;
+	unsigned part;
+
+	if (!band_file_parse(span_str(name), &n, &kind, &part))
+		return VAC_UNKNOWN;
+	b = vac_band(v, span_str(n.text));
+	if (!b || b->state != VAC_GONE)
+		return VAC_LIVE;
+	if (kind == BAND_REMOVED || (kind == BAND_FENCE && b->info->removed.n == 0))
+		return VAC_LIVE;
+	return VAC_DEAD;
+}
+
+static enum vac_class class_of_delta(struct vac *v, const char *name)
+{
+	struct id id;
+
+	if (!id_of_name(name, &id))
+		return VAC_UNKNOWN;
+	if (map_get(&v->superseded, &id))
+		return VAC_DEAD;
+	return map_get(&v->bad_deltas, &id) ? VAC_UNKNOWN : VAC_LIVE;
+}
+
+static enum vac_class class_of_bundle(struct vac *v, const char *name)
+{
+	struct id id;
+
+	return id_of_name(name, &id) && map_get(&v->condemned, &id) ? VAC_CONDEMNED
+	                                                            : VAC_UNKNOWN;
+}
+
+enum vac_class vac_class(struct vac *v, enum vac_folder folder, const char *name)
+{
+	if (vac_names(&v->files, folder, name))
+		return VAC_CONDEMNED;
+	if (vac_names(&v->torn, folder, name))
+		return VAC_UNKNOWN;
+	if (folder == VAC_BANDS)
+		return class_of_band(v, name);
+	if (folder == VAC_INDEX)
+		return class_of_delta(v, name);
+	return folder >= VAC_HUNKS ? class_of_bundle(v, name) : VAC_LIVE;
+}
+
+bool vac_told(const struct vac *v, enum vac_folder folder, const char *name)
+{
+	uint64_t *at;
+	struct id id;
+
+	if (folder < VAC_HUNKS || !id_of_name(name, &id))
+		return false;
+	at = map_get(&v->held_at, &id);
+	return at && v->held[*at].told;
+}
+
+static bool count_file(struct vac *v, enum vac_folder folder, const char *name, struct err *e)
+{
+	struct vacuum_result *res = v->result;
+	struct err why = ERR_EMPTY;
+	uint64_t size;
+
+	if (vac_told(v, folder, name))
+		return true;
+	if (!repo_stat(v->repo, vac_folders[folder], name, &size, &why)) {
+		if (why.kind == ERR_MISSING)
+			return true; /* gone since it was listed */
+		*e = why;
+		return err_wrap(e, "size of %s/%s", vac_folders[folder], name);
+	}
+	res->total_bytes += size;
+	switch (vac_class(v, folder, name)) {
+	case VAC_LIVE:
+		res->live_bytes += size;
+		break;
+	case VAC_CONDEMNED:
+		res->condemned_bytes += size;
+		break;
+	case VAC_DEAD:
+		res->dead_bytes += size;
+		v->dead_files += size;
+		break;
+	case VAC_UNKNOWN:
+		res->unknown_bytes += size;
+		break;
+	}
+	return true;
+}
+
+static bool count_files(struct vac *v, struct err *e)
+{
+	size_t i;
+	int f;
+
+	for (f = 0; f < VAC_FOLDERS; f++)
+		for (i = 0; i < v->lists[f].n; i++)
+			if (vac_stopped(v, e) ||
+			    !count_file(v, (enum vac_folder)f, v->lists[f].names[i], e))
+				return false;
+	return true;
+}
+
+/* --- thresholds */
+
+static void predict(struct vac *v, struct vacuum_threshold *t)
+{
+	uint64_t target = v->repo->params.bundle_target, gone = v->dead_files, copy = 0;
+	const struct held *h;
+	size_t i;
+
+	t->dead_bytes = v->result->dead_bytes - v->dead_files;
+	for (i = 0; i < v->n_held; i++) {
+		h = &v->held[i];
+		if (h->told && h->listed && h->condemned && h->live_chunks > 0) {
+			copy += h->copy; /* to be rescued */
+			t->write_bytes += h->copy + h->tables;
+		}
+		if (!vac_victim(h, t->below))
+			continue;
+		t->bundles++;
+		gone += h->size;
+		t->dead_bytes -= h->size - h->live;
+		copy += h->copy;
+		t->write_bytes += h->copy + h->tables;
+	}
+	t->write_bytes += (copy + target - 1) / target * BUNDLE_FIX;
+	t->free_bytes = gone > t->write_bytes ? gone - t->write_bytes : 0;
+}
+
+/*
+ * The rule: go up the thresholds until no more than a twentieth of everything stays dead,
+ * but take no step that writes more than it frees.
+ */
+static int choose(const struct vacuum_result *res)
+{
+	const struct vacuum_threshold *t = res->thresholds;
+	int i = 0;
+
+	while (i + 1 < VACUUM_THRESHOLDS && t[i].dead_bytes * DEAD_SHARE > res->total_bytes &&
+	    t[i + 1].free_bytes >= t[i].free_bytes &&
+	    t[i + 1].write_bytes - t[i].write_bytes <= t[i + 1].free_bytes - t[i].free_bytes)
+		i++;
+	return t[i].below;
+}
+
+bool vac_share(struct vac *v, struct err *e)
+{
+	struct vacuum_result *res = v->result;
+	int i;
+
+	if (!share_bundles(v, e) || !count_files(v, e))
+		return false;
+	for (i = 0; i < VACUUM_THRESHOLDS; i++) {
+		res->thresholds[i] = (struct vacuum_threshold){.below = thresholds[i]};
+		predict(v, &res->thresholds[i]);
+	}
+	res->below_chosen = v->o->below < 0;
+	res->below = res->below_chosen ? choose(res) : v->o->below;
+	return true;
+}
