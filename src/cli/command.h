@@ -42,6 +42,7 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
 extern const struct command cmd_backup, cmd_cat, cmd_help, cmd_init, cmd_key, cmd_list,
-    cmd_ls, cmd_pin, cmd_restore, cmd_tag, cmd_unpin, cmd_validate, cmd_vacuum, cmd_version;
+    cmd_ls, cmd_pin, cmd_prune, cmd_remove, cmd_restore, cmd_tag, cmd_undelete, cmd_unpin,
+    cmd_vacuum, cmd_validate, cmd_version;
 
 #endif

@@ -364,28 +364,26 @@ static bool apply_to_set(const struct retention *p, int64_t now, struct candidat
 	return true;
 }
 
-static bool has_rule(const struct retention *p)
+bool retention_check(const struct retention *p, struct err *e)
 {
 	bool any = p->tags.n > 0;
 
 	for (int kind = 0; kind < KEEP_KINDS; kind++)
 		any = any || p->count[kind] || stretch_given(&p->within[kind]);
-	return any;
+	return any || err_set(e, ERR_USAGE,
+	    "no rule says what to keep: give at least one --keep option");
 }
 
 bool retention_apply(const struct retention *p, int64_t now, struct candidate *v, size_t n,
     struct err *e)
 {
 	struct candidate **order = mem_array(n + 1, sizeof *order);
-	bool ok = true;
+	bool ok = retention_check(p, e);
 
 	for (size_t i = 0; i < n; i++) {
 		v[i].keep = true;
 		order[i] = &v[i];
 	}
-	if (!has_rule(p))
-		ok = err_set(e, ERR_USAGE,
-		    "no rule says what to keep: give at least one --keep option");
 	if (n > 1)
 		qsort(order, n, sizeof *order, by_age);
 	for (size_t i = 0, k; ok && i < n; i = k) {

@@ -52,6 +52,9 @@ struct candidate {
 	struct string_list reasons;
 };
 
+/* ERR_USAGE where it has no rule. */
+bool retention_check(const struct retention *p, struct err *e);
+
 /*
  * Decide for all, in any order. ERR_USAGE where the policy has no rule; ERR_REFUSED where it
  * would keep none of a set. The caller releases the reasons, also after a failure.
