@@ -48,6 +48,7 @@ struct band_writer {
 	struct waiting *head, **tail;
 	struct hunk_writer *spare;
 	size_t waiting_bytes;
+	size_t ended;               /* hunks, waiting or written */
 	struct written_array hunks;
 	struct buf last;            /* of the hunk written last */
 	struct band_totals covered; /* at its end */
@@ -120,6 +121,7 @@ static void end_hunk(struct band_writer *w)
 	*w->tail = h;
 	w->tail = &h->next;
 	w->open = NULL;
+	w->ended++;
 }
 
 bool band_writer_add(struct band_writer *w, const struct entry *entry, struct err *e)
@@ -145,6 +147,11 @@ bool band_writer_add(struct band_writer *w, const struct entry *entry, struct er
 void band_writer_end(struct band_writer *w)
 {
 	end_hunk(w);
+}
+
+size_t band_writer_hunks(const struct band_writer *w)
+{
+	return w->ended;
 }
 
 size_t band_writer_waiting(const struct band_writer *w)

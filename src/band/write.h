@@ -38,6 +38,9 @@ bool band_writer_add(struct band_writer *w, const struct entry *entry, struct er
 /* End the hunk under way, as at the end of the tree. */
 void band_writer_end(struct band_writer *w);
 
+/* How many have ended. */
+size_t band_writer_hunks(const struct band_writer *w);
+
 /* Write the hunks at the head of the queue whose bundles all have names. */
 bool band_writer_poll(struct band_writer *w, struct err *e);
 

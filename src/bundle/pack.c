@@ -135,6 +135,7 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 	bool ok = put->ok;
 
 	if (ok) {
+		p->stored += put->build->size - put->build->stored;
 		inventory_name(p->inv, put->number, &put->build->name, put->build->size);
 		p->stored += put->build->size - put->build->stored; /* head, directory, trailer */
 		if (p->o.acknowledged)
@@ -315,17 +316,23 @@ bool packer_poll(struct packer *p, struct err *e)
 	return true;
 }
 
-bool packer_await(struct packer *p, uint64_t ticket, struct err *e)
+bool packer_cut(struct packer *p, struct err *e)
 {
-	uint64_t serial = ticket >> TICKET_BITS;
+	return p->failed ? fail(p, &p->err, e) : frame_close(p, e);
+}
 
+bool packer_wait(struct packer *p, bool *waited, struct err *e)
+{
+	struct job *j;
+
+	*waited = true;
 	if (p->failed)
 		return fail(p, &p->err, e);
-	if (serial == p->serial && !frame_close(p, e))
-		return false;
-	while (serial >= p->n_placed)
-		if (!take_frame(p, (struct frame_job *)lane_take(p->frames), e))
-			return false;
+	if ((j = lane_take(p->frames)))
+		return take_frame(p, (struct frame_job *)j, e);
+	if ((j = lane_take(p->puts)))
+		return take_put(p, (struct put_job *)j, e);
+	*waited = false;
 	return true;
 }
 
@@ -343,11 +350,16 @@ bool packer_settle(struct packer *p, struct err *e)
 	return true;
 }
 
+bool packer_close(struct packer *p, struct err *e)
+{
+	return packer_settle(p, e) && bundle_close(p, e);
+}
+
 bool packer_flush(struct packer *p, struct err *e)
 {
 	struct job *j;
 
-	if (!packer_settle(p, e) || !bundle_close(p, e))
+	if (!packer_close(p, e))
 		return false;
 	while ((j = lane_take(p->puts)))
 		if (!take_put(p, (struct put_job *)j, e))

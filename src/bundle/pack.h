@@ -50,13 +50,19 @@ bool packer_place(const struct packer *p, uint64_t ticket, struct hint *out);
 /* Take in what is done, without waiting. */
 bool packer_poll(struct packer *p, struct err *e);
 
-/* Wait until the ticket has a place; closes the open frame only where the chunk is in it. */
-bool packer_await(struct packer *p, uint64_t ticket, struct err *e);
+/* Close the open frame. */
+bool packer_cut(struct packer *p, struct err *e);
+
+/* Take in what is under way longest, a frame or a put; *waited is false where nothing is. */
+bool packer_wait(struct packer *p, bool *waited, struct err *e);
 
 /* Close the open frame, and wait until every chunk added so far has a place. */
 bool packer_settle(struct packer *p, struct err *e);
 
-/* Close the open bundle too, and wait until the storage has acknowledged all of them. */
+/* Close the open bundle too; it is on its way then. */
+bool packer_close(struct packer *p, struct err *e);
+
+/* The same, and wait until the storage has acknowledged all of them. */
 bool packer_flush(struct packer *p, struct err *e);
 
 /* Stored bytes of all bundles acknowledged so far, and of those still on their way. */

@@ -217,7 +217,7 @@ static void teardown(struct run *r)
 	owners_free(r->owners);
 	band_run_release(&r->band);
 	string_list_release(&r->deltas);
-	delta_writer_release(&r->delta);
+	band_deltas_release(r);
 	map_release(&r->own);
 	map_release(&r->links);
 	for (i = 0; i < r->n_unreadable; i++)
@@ -231,16 +231,6 @@ static void teardown(struct run *r)
 
 /* --- the loop */
 
-static bool part_due(const struct run *r)
-{
-	const struct backup_options *o = r->o;
-
-	if (o->checkpoint && r->read_since_part >= o->checkpoint)
-		return true;
-	return o->checkpoint_ns && r->read_since_part > 0 &&
-	    r->repo->env->ticks(r->repo->env) - r->last_part >= o->checkpoint_ns;
-}
-
 /* What is done is kept as a part, which the next backup goes on from. */
 static bool stop(struct run *r, struct err *e)
 {
@@ -252,6 +242,12 @@ static bool stop(struct run *r, struct err *e)
 		    "vacuum; what was backed up so far is kept and the next backup goes on from it");
 	return err_set(e, ERR_STOPPED,
 	    "stopped; what was backed up so far is kept and the next backup goes on from it");
+}
+
+/* A failure; but where it is the user's wish, what is done is kept here too. */
+static bool halted(struct run *r, struct err *e)
+{
+	return e->kind == ERR_STOPPED && r->o->stop && *r->o->stop ? stop(r, e) : false;
 }
 
 static bool loop(struct run *r, struct err *e)
@@ -268,14 +264,12 @@ static bool loop(struct run *r, struct err *e)
 		if (step == STEP_FAILED)
 			return false;
 		if (n % POLL_ITEMS == 0 && (!store_pump(r, false, e) || !band_delta(r, false, e)))
-			return false;
+			return halted(r, e);
 		while (store_full(r))
 			if (!store_pump(r, true, e))
-				return false;
-		if (part_due(r) && !band_checkpoint(r, e))
-			return false;
+				return halted(r, e);
 	}
-	return merge_finish(r, e) && band_finish(r, e);
+	return (merge_finish(r, e) && band_finish(r, e)) || halted(r, e);
 }
 
 static bool check_space(struct run *r, struct err *e)

@@ -87,27 +87,43 @@ bool band_begin(struct run *r, struct err *e)
 
 /* --- bundles and deltas */
 
+/*
+ * Bundles of data and of hunks are acknowledged in orders that have nothing to do with each
+ * other, and those of lists again. So that threads leave no trace, a delta that is put ahead
+ * of the others tells of data alone.
+ */
 void band_bundle(void *arg, uint32_t number, const struct directory *dir)
 {
 	struct run *r = arg;
 	const struct stocked *s = inventory_get(r->inventory, number);
+	struct band_bundle b = {s->name, s->type == FILE_HUNKS, s->size};
 	struct buf encoded = BUF_EMPTY;
 	uint64_t space;
 
 	directory_encode(dir, &encoded);
-	delta_add_bundle(&r->delta,
-	    &(struct delta_bundle){s->name, s->type, s->size, span_str(r->band.name.text),
-	        buf_span(&encoded)});
-	buf_release(&encoded);
+	if (b.hunks) {
+		r->untold = mem_grow(r->untold, &r->untold_cap, r->n_untold + 1, sizeof *r->untold);
+		r->untold[r->n_untold++] = (struct untold){b, encoded};
+	} else {
+		delta_add_bundle(&r->delta,
+		    &(struct delta_bundle){b.name, FILE_DATA, b.size, span_str(r->band.name.text),
+		        buf_span(&encoded)});
+		buf_release(&encoded);
+	}
+	if (r->delta.bundles.n >= DELTA_BYTES) {
+		r->full = mem_grow(r->full, &r->full_cap, r->n_full + 1, sizeof *r->full);
+		r->full[r->n_full++] = r->delta;
+		r->delta = (struct delta_writer)DELTA_WRITER_EMPTY;
+	}
 	r->bundles =
 	    mem_grow(r->bundles, &r->bundles_cap, r->n_bundles + 1, sizeof *r->bundles);
-	r->bundles[r->n_bundles++] =
-	    (struct band_bundle){s->name, s->type == FILE_HUNKS, s->size};
+	r->bundles[r->n_bundles++] = b;
 	if (store_space(r->repo->store, &space) && space < SPACE_RESERVE)
 		r->low_space = true;
 }
 
-bool band_delta(struct run *r, bool all, struct err *e)
+/* Empties the writer. */
+static bool put_delta(struct run *r, struct delta_writer *w, struct err *e)
 {
 	struct buf plain = BUF_EMPTY;
 	char name[2 * ID_SIZE + 1];
@@ -115,20 +131,48 @@ bool band_delta(struct run *r, bool all, struct err *e)
 	struct id id;
 	bool ok;
 
-	if (r->delta.n_bundles == 0 || (!all && r->delta.bundles.n < DELTA_BYTES))
-		return true;
-	delta_encode(&r->delta, span_str(r->band.name.text), &plain);
+	delta_encode(w, span_str(r->band.name.text), &plain);
+	delta_writer_release(w);
+	*w = (struct delta_writer)DELTA_WRITER_EMPTY;
 	ok = repo_put_delta(r->repo, buf_span(&plain), &id, &size, e);
 	if (ok) {
 		name_of_id(&id, name);
 		string_list_add(&r->deltas, span_str(name));
 		index_learn(r->index, &id, buf_span(&plain));
-		delta_writer_release(&r->delta);
-		r->delta = (struct delta_writer)DELTA_WRITER_EMPTY;
 		r->band.stored += size;
 	}
 	buf_release(&plain);
 	return ok || err_wrap(e, "delta of band %s", r->band.name.text);
+}
+
+bool band_delta(struct run *r, bool all, struct err *e)
+{
+	struct untold *u;
+	size_t i;
+
+	for (i = 0; i < r->n_full; i++)
+		if (!put_delta(r, &r->full[i], e))
+			return false;
+	r->n_full = 0;
+	while (all && r->n_untold > 0) {
+		u = &r->untold[--r->n_untold];
+		delta_add_bundle(&r->delta,
+		    &(struct delta_bundle){u->bundle.name, FILE_HUNKS, u->bundle.size,
+		        span_str(r->band.name.text), buf_span(&u->directory)});
+		buf_release(&u->directory);
+	}
+	return !all || r->delta.n_bundles == 0 || put_delta(r, &r->delta, e);
+}
+
+void band_deltas_release(struct run *r)
+{
+	delta_writer_release(&r->delta);
+	while (r->n_full > 0)
+		delta_writer_release(&r->full[--r->n_full]);
+	while (r->n_untold > 0)
+		buf_release(&r->untold[--r->n_untold].directory);
+	free(r->full);
+	free(r->untold);
 }
 
 /* --- parts and the tail */
@@ -139,15 +183,33 @@ uint64_t run_stored(const struct run *r)
 	    packer_stored(r->lists);
 }
 
-/* Everything so far onto the storage, and into *b what a part or tail tells of it. */
+/* Data first. In the order of their names: that of their arrival is chance. */
+static int by_kind_and_name(const void *a, const void *b)
+{
+	const struct band_bundle *x = a, *y = b;
+
+	return x->hunks != y->hunks ? (x->hunks ? 1 : -1) : memcmp(x->name.b, y->name.b, ID_SIZE);
+}
+
+/*
+ * Everything so far onto the storage, and into *b what a part or tail tells of it. Where no
+ * hunk has ended since the last part, one is ended out of turn: a few entries can be very
+ * large files, and an interrupted run would have to read all of them again.
+ */
 static bool settle(struct run *r, struct band *b, struct err *e)
 {
 	size_t i;
 
 	fill_head(r, b);
-	if (!store_drain(r, e) || !packer_flush(r->data, e) ||
-	    !band_writer_refs(r->writer, b, e) || !band_delta(r, true, e))
+	if (!store_settle(r, e))
 		return false;
+	if (band_writer_hunks(r->writer) == r->part_hunks)
+		band_writer_end(r->writer);
+	r->part_hunks = band_writer_hunks(r->writer);
+	if (!band_writer_refs(r->writer, b, e) || !band_delta(r, true, e))
+		return false;
+	if (r->n_bundles)
+		qsort(r->bundles, r->n_bundles, sizeof *r->bundles, by_kind_and_name);
 	b->end = r->repo->env->now(r->repo->env);
 	band_run_fill(&r->band, b);
 	for (i = 0; i < r->n_bundles; i++)
@@ -181,6 +243,7 @@ bool band_finish(struct run *r, struct err *e)
 
 	if (!store_drain(r, e))
 		return false;
+	store_told(r, &r->told);
 	band_writer_end(r->writer);
 	ok = settle(r, &tail, e);
 	if (ok) {

@@ -88,13 +88,13 @@ void merge_note(void *arg, enum walk_note what, struct span apath, int sys)
 	case WALK_MISSING:
 		err_set(&why, ERR_MISSING, "is not there; what an earlier snapshot holds of it is kept");
 		tell(r, PROBLEM_UNREADABLE, apath, &why);
-		r->totals.unreadable++;
+		r->told.unreadable++;
 		add_unreadable(r, apath);
 		break;
 	case WALK_VANISHED:
 		err_sys(&why, sys, "gone before it was read");
 		tell(r, PROBLEM_VANISHED, apath, &why);
-		r->totals.vanished++;
+		r->told.vanished++;
 		break;
 	case WALK_SOCKET:
 		err_set(&why, ERR_NONE, "is a socket, which cannot be stored");
@@ -120,7 +120,7 @@ static bool basis_only(struct run *r, const struct entry *be, struct err *e)
 		if (apath_within(be->apath, r->unreadable[i]))
 			break;
 	if (i == r->n_unreadable) {
-		r->totals.files_removed += be->kind == ENTRY_FILE;
+		r->told.removed += be->kind == ENTRY_FILE;
 		return true;
 	}
 	if (!basis_usable(r, be, &usable, e))
@@ -129,7 +129,7 @@ static bool basis_only(struct run *r, const struct entry *be, struct err *e)
 		err_set(&why, ERR_CORRUPT,
 		    "cannot be read, and what an earlier snapshot holds of it is damaged or condemned");
 		tell(r, PROBLEM_UNREADABLE, be->apath, &why);
-		r->totals.unreadable++;
+		r->told.unreadable++;
 		return true;
 	}
 	it = copy_basis(r, be);
@@ -323,7 +323,7 @@ static bool merge_unreadable(struct run *r, const struct walk_item *wi, struct e
 		return true;
 	err_sys(&why, wi->unreadable, wi->below ? "cannot be read as a directory" : "cannot be read");
 	tell(r, PROBLEM_UNREADABLE, wi->apath, &why);
-	r->totals.unreadable++;
+	r->told.unreadable++;
 	add_unreadable(r, wi->apath);
 	(void)e;
 	return true;

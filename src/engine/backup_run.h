@@ -32,6 +32,14 @@ struct link_group {
 	struct item *content; /* the first item once it was stored; NULL before, or if it failed */
 };
 
+enum { BEHIND_CHUNK = 1, BEHIND_LIST = 2 };
+
+/* A bundle of hunks or lists, until a delta tells of it. */
+struct untold {
+	struct band_bundle bundle;
+	struct buf directory;
+};
+
 struct run {
 	struct repo *repo;
 	const struct backup_options *o;
@@ -59,7 +67,11 @@ struct run {
 	struct packer *data, *hunks, *lists;
 	struct band_writer *writer;
 	struct map own;             /* chunk id → ticket of `data` */
-	struct delta_writer delta;  /* bundles since the last delta */
+	struct delta_writer delta;  /* bundles of data since the last delta */
+	struct delta_writer *full;  /* those that have grown large enough to be put */
+	size_t n_full, full_cap;
+	struct untold *untold;      /* bundles of hunks and lists since the last delta */
+	size_t n_untold, untold_cap;
 	struct band_bundle *bundles; /* all bundles acknowledged */
 	size_t n_bundles, bundles_cap;
 	struct string_list deltas;
@@ -78,13 +90,23 @@ struct run {
 
 	/* items on their way, in apath order */
 	struct item *head, **tail;
-	struct item *unread;        /* the first that is not stored yet; NULL: none */
+	struct item *unpassed;      /* the first whose content is not packed yet; NULL: none */
 	size_t queued;
 	struct lane *reads, *streams;
 	struct batch *batch;        /* being filled */
+	struct batch *taken;        /* read; its last taken_left items are to be passed */
+	size_t taken_left;
 	struct batch *spare;        /* kept for their memory, linked by next_spare */
 
-	struct band_totals totals;  /* up to the item that went into a hunk last */
+	struct band_totals totals;  /* up to the item that left the queue last */
+	struct told told;           /* for the item that comes next */
+	unsigned behind;            /* what there is that later items wait for: BEHIND_ */
+	size_t behind_items, behind_bytes; /* passed since */
+	bool lists_open;            /* a list was packed, and its bundle not closed since */
+	size_t lists_behind;        /* bytes of entries emitted since */
+
+	size_t part_hunks;          /* ended when the last part was put */
+	bool due;                   /* a checkpoint, before anything else is passed */
 	uint64_t read_since_part;
 	int64_t last_part;          /* ticks */
 	struct extent *extents;     /* scratch */
@@ -107,14 +129,20 @@ bool merge_finish(struct run *r, struct err *e);
 /* Append to the queue; one that has to be read goes to a job. */
 void store_item(struct run *r, struct item *it);
 
-/* Move on whatever can be; `wait`: at least one item, where there is one. */
+/* Move on whatever can be, checkpoints included; `wait`: something, where there is any. */
 bool store_pump(struct run *r, bool wait, struct err *e);
 
 /* All items into hunks, whatever it takes. */
 bool store_drain(struct run *r, struct err *e);
 
+/* Those whose content is at hand into hunks, and all data onto the storage. */
+bool store_settle(struct run *r, struct err *e);
+
 /* Whether so much is on its way that no more should be taken in. */
 bool store_full(const struct run *r);
+
+/* Add to the totals what the walk has met without an item for it. */
+void store_told(struct run *r, struct told *t);
 
 /* Free what an aborted run left in the queue and in jobs. */
 void store_abandon(struct run *r);
@@ -127,8 +155,9 @@ bool band_begin(struct run *r, struct err *e);
 /* Told by the packers. */
 void band_bundle(void *arg, uint32_t number, const struct directory *dir);
 
-/* Put the delta of the bundles so far: all of them, or once they are many. */
+/* Put the deltas of the bundles so far: those that are full, or all. */
 bool band_delta(struct run *r, bool all, struct err *e);
+void band_deltas_release(struct run *r);
 
 /* Bytes put so far, or on their way. */
 uint64_t run_stored(const struct run *r);

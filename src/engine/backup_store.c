@@ -1,16 +1,23 @@
 /*
- * What was read goes on in apath order: each chunk is looked up (this run, then the index),
- * packed where it is new, and the entry goes into a hunk as soon as all its chunks have a
- * place in a bundle.
+ * The queue of items, in apath order. It is gone through twice. An item is *passed* when its
+ * content is at hand: each chunk is looked up (this run, then the index) and packed where it
+ * is new. It is *emitted* into a hunk as soon as all its chunks have a place in a bundle.
+ *
+ * What ends up where on the storage must not depend on how fast threads are. So whatever
+ * closes a frame or a bundle, or begins a checkpoint, is decided when an item is passed, by
+ * what was passed before it, and never by what happens to be waiting for a thread.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/backup_run.h"
 
 #define BATCH_BYTES   (1u << 20)
-#define QUEUE_ITEMS   32768
-#define WAITING_BYTES (8u << 20) /* of hunks that wait for the names of bundles */
+#define QUEUE_ITEMS   65536      /* more than BEHIND_ITEMS, which bounds those passed */
+#define BEHIND_ITEMS  32768
+#define BEHIND_BYTES  (16u << 20) /* about, of entries that wait for a bundle's name */
+#define WAITING_BYTES (64u << 20) /* of hunks that wait for the storage */
 
 static void batch_close(struct run *r)
 {
@@ -47,8 +54,10 @@ void store_item(struct run *r, struct item *it)
 	*r->tail = it;
 	r->tail = &it->next;
 	r->queued++;
-	if (it->state != ITEM_READY && !r->unread)
-		r->unread = it;
+	it->told = r->told;
+	r->told = (struct told){0};
+	if (!r->unpassed)
+		r->unpassed = it;
 	if (it->state == ITEM_LARGE) {
 		batch_close(r);
 	} else if (it->state == ITEM_READING) {
@@ -110,42 +119,22 @@ static bool store_pieces(
 	return true;
 }
 
-/* Named and counted here; what becomes of it is decided when its turn comes. */
+/* What becomes of it is decided, and counted, when its turn comes. */
 static void report(struct run *r, struct item *it)
 {
-	if (it->outcome == ITEM_VANISHED) {
+	if (it->outcome == ITEM_VANISHED)
 		monitor_problem(r->m, PROBLEM_VANISHED, it->entry.apath, it->why);
-		r->totals.vanished++;
-	} else if (it->outcome == ITEM_UNREADABLE) {
+	else if (it->outcome == ITEM_UNREADABLE)
 		monitor_problem(r->m, PROBLEM_UNREADABLE, it->entry.apath, it->why);
-		r->totals.unreadable++;
-	} else if (it->changed) {
+	else if (it->changed)
 		monitor_problem(r->m, PROBLEM_CHANGED, it->entry.apath, NULL);
-		r->totals.changed_while_read++;
-	}
 }
 
 static void item_done(struct run *r, struct item *it)
 {
-	it->state = ITEM_READY;
 	dir_unref(it->dir);
 	it->dir = NULL;
 	report(r, it);
-	r->read_since_part += it->bytes_read;
-}
-
-static bool take_batch(struct run *r, struct batch *b, struct err *e)
-{
-	bool ok = true;
-	size_t i;
-
-	for (i = 0; i < b->n; i++) {
-		if (ok && b->items[i]->outcome == ITEM_FINE)
-			ok = store_pieces(r, b->items[i], 0, &b->data, e);
-		item_done(r, b->items[i]);
-	}
-	batch_give(r, b);
-	return ok;
 }
 
 static void show(struct run *r, uint64_t more)
@@ -163,51 +152,153 @@ static void show(struct run *r, uint64_t more)
 	monitor_progress(r->m, &p);
 }
 
+/* --- passing */
+
+static bool part_due(const struct run *r)
+{
+	const struct backup_options *o = r->o;
+
+	if (o->checkpoint && r->read_since_part >= o->checkpoint)
+		return true;
+	return o->checkpoint_ns && r->read_since_part > 0 &&
+	    r->repo->env->ticks(r->repo->env) - r->last_part >= o->checkpoint_ns;
+}
+
+/* About what it takes in a hunk. */
+static size_t entry_weight(const struct item *it)
+{
+	return 48 + it->entry.apath.n + 40 * it->n_pieces + it->xattrs.n + it->target.n +
+	    it->inline_data.n;
+}
+
+/*
+ * What comes behind a chunk cannot leave the queue before its frame is closed, nor its hunk
+ * be written before its bundle is: where little is new, neither fills up by itself.
+ */
+static bool close_behind(struct run *r, const struct item *it, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < it->n_pieces; i++)
+		if (it->pieces[i].ticket != NO_TICKET) {
+			r->behind |= BEHIND_CHUNK;
+			if (it->n_pieces > ENTRY_EXTENTS)
+				r->behind |= BEHIND_LIST;
+			break;
+		}
+	if (!r->behind)
+		return true;
+	r->behind_items++;
+	r->behind_bytes += entry_weight(it);
+	if (r->behind_bytes < BEHIND_BYTES && r->behind_items < BEHIND_ITEMS)
+		return true;
+	r->behind_items = 0;
+	if (r->behind_bytes < BEHIND_BYTES && !(r->behind & BEHIND_LIST))
+		return packer_cut(r->data, e);
+	r->behind_bytes = 0;
+	r->behind = 0;
+	return packer_close(r->data, e);
+}
+
+static bool pass(struct run *r, struct item *it, struct err *e)
+{
+	it->state = ITEM_READY;
+	r->unpassed = it->next;
+	r->due = part_due(r);
+	return close_behind(r, it, e);
+}
+
+/* The batch with the first unpassed item in it, whose content is at hand then. */
+static bool batch_fetch(struct run *r, bool wait)
+{
+	struct job *j;
+	size_t i;
+
+	if (wait && lane_jobs(r->reads) == 0)
+		batch_close(r);
+	j = wait ? lane_take(r->reads) : lane_poll(r->reads);
+	if (!j)
+		return false;
+	assert(!r->taken);
+	r->taken = (struct batch *)j;
+	r->taken_left = r->taken->n;
+	for (i = 0; i < r->taken->n; i++)
+		r->taken->items[i]->state = ITEM_READ;
+	return true;
+}
+
+static bool pass_read(struct run *r, struct item *it, struct err *e)
+{
+	bool ok = true;
+
+	if (it->outcome == ITEM_FINE)
+		ok = store_pieces(r, it, 0, &r->taken->data, e);
+	item_done(r, it);
+	r->read_since_part += it->bytes_read;
+	if (--r->taken_left == 0) {
+		batch_give(r, r->taken);
+		r->taken = NULL;
+	}
+	return ok && pass(r, it, e);
+}
+
+/* A file that takes long does not keep a checkpoint waiting, nor a signal. */
 static bool stream_item(struct run *r, struct item *it, struct err *e)
 {
 	struct streaming *s = streaming_new(&r->reader, it);
+	uint64_t before;
 	bool ok = true;
 	size_t from;
 
 	while (ok && !s->done) {
 		from = it->n_pieces;
+		before = it->bytes_read;
 		lane_put(r->streams, &s->job);
 		lane_take(r->streams);
 		if (it->outcome == ITEM_FINE)
 			ok = store_pieces(r, it, from, &s->data, e) && packer_poll(r->data, e);
-		if (ok && r->o->stop && *r->o->stop)
+		r->read_since_part += it->bytes_read - before;
+		if (ok && !s->done && part_due(r))
+			ok = band_checkpoint(r, e);
+		if (ok && !s->done && r->o->stop && *r->o->stop)
 			ok = err_set(e, ERR_STOPPED, "stopped");
 		show(r, it->bytes_read);
 	}
-	item_done(r, it);
 	streaming_free(s);
-	return ok;
+	if (!ok)
+		return false;
+	item_done(r, it);
+	return pass(r, it, e);
 }
 
-/* The next unread item, and with a batch all others of it. */
-static bool read_some(struct run *r, bool wait, bool *progress, struct err *e)
+/*
+ * Pass what can be passed, up to one batch or large file to be read, or to where a checkpoint
+ * is due. `wait`: for the batch.
+ */
+static bool pass_some(struct run *r, bool wait, bool *progress, struct err *e)
 {
-	struct job *j;
+	bool ok = true, read = false;
+	struct item *it;
 
 	*progress = false;
-	if (!r->unread)
-		return true;
-	if (r->unread->state == ITEM_LARGE) {
-		if (!stream_item(r, r->unread, e))
-			return false;
-	} else {
-		if (wait && lane_jobs(r->reads) == 0)
-			batch_close(r);
-		j = wait ? lane_take(r->reads) : lane_poll(r->reads);
-		if (!j)
-			return true;
-		if (!take_batch(r, (struct batch *)j, e))
-			return false;
+	while (ok && !r->due && (it = r->unpassed)) {
+		if (it->state == ITEM_READY) {
+			ok = pass(r, it, e);
+		} else if (it->state == ITEM_READ) {
+			ok = pass_read(r, it, e);
+		} else if (read) {
+			break;
+		} else if (it->state == ITEM_LARGE) {
+			ok = stream_item(r, it, e);
+			read = true;
+		} else {
+			if (!batch_fetch(r, wait && !*progress))
+				break;
+			read = true;
+		}
+		*progress = true;
 	}
-	while (r->unread && r->unread->state == ITEM_READY)
-		r->unread = r->unread->next;
-	*progress = true;
-	return true;
+	return ok;
 }
 
 /* --- entries */
@@ -268,9 +359,23 @@ static bool make_list(struct run *r, struct item *it, struct err *e)
 		it->list = true;
 		it->entry.content = CONTENT_LIST;
 		it->entry.list_level = level;
+		r->lists_open = true;
 	}
 	free(refs);
 	return ok;
+}
+
+/* The same for a bundle of lists, in the order in which entries are emitted. */
+static bool close_lists(struct run *r, const struct item *it, struct err *e)
+{
+	if (!r->lists_open)
+		return true;
+	r->lists_behind += entry_weight(it);
+	if (r->lists_behind < BEHIND_BYTES)
+		return true;
+	r->lists_open = false;
+	r->lists_behind = 0;
+	return packer_close(r->lists, e);
 }
 
 static bool write_entry(struct run *r, struct item *it, struct err *e)
@@ -285,7 +390,7 @@ static bool write_entry(struct run *r, struct item *it, struct err *e)
 	it->entry.extents = r->extents;
 	it->entry.n_extents = (uint32_t)it->n_pieces;
 	count(r, it);
-	return band_writer_add(r->writer, &it->entry, e);
+	return band_writer_add(r->writer, &it->entry, e) && close_lists(r, it, e);
 }
 
 static void group_drop(struct link_group *g)
@@ -313,6 +418,21 @@ static void take_link(struct run *r, struct item *it)
 	}
 }
 
+void store_told(struct run *r, struct told *t)
+{
+	r->totals.files_removed += t->removed;
+	r->totals.unreadable += t->unreadable;
+	r->totals.vanished += t->vanished;
+	*t = (struct told){0};
+}
+
+static void count_outcome(struct run *r, const struct item *it)
+{
+	r->totals.vanished += it->outcome == ITEM_VANISHED;
+	r->totals.unreadable += it->outcome == ITEM_UNREADABLE;
+	r->totals.changed_while_read += it->outcome == ITEM_FINE && it->changed;
+}
+
 /* The item at the head leaves the queue, into a hunk or out of the snapshot. */
 static bool emit(struct run *r, struct item *it, struct err *e)
 {
@@ -321,6 +441,8 @@ static bool emit(struct run *r, struct item *it, struct err *e)
 
 	if (it->link && !it->link_first)
 		take_link(r, it);
+	store_told(r, &it->told);
+	count_outcome(r, it);
 	if (it->outcome == ITEM_UNREADABLE)
 		use = it->fallback;
 	else if (it->outcome == ITEM_VANISHED)
@@ -348,7 +470,7 @@ static bool emit(struct run *r, struct item *it, struct err *e)
 static bool emit_some(struct run *r, bool *progress, struct err *e)
 {
 	*progress = false;
-	while (r->head && r->head != r->unread && placed(r, r->head)) {
+	while (r->head && r->head != r->unpassed && placed(r, r->head)) {
 		if (!emit(r, r->head, e))
 			return false;
 		*progress = true;
@@ -358,45 +480,63 @@ static bool emit_some(struct run *r, bool *progress, struct err *e)
 	return true;
 }
 
-/* The bundles that hunks or a long list wait for. */
-static bool name_bundles(struct run *r, struct err *e)
+static bool poll_packers(struct run *r, struct err *e)
 {
-	return packer_flush(r->data, e) && packer_flush(r->lists, e) &&
-	    band_writer_poll(r->writer, e);
+	return packer_poll(r->data, e) && packer_poll(r->hunks, e) &&
+	    packer_poll(r->lists, e) && band_writer_poll(r->writer, e);
 }
 
-/* The head is stored but not placed, or not named: wait for just that. */
-static bool push_head(struct run *r, struct err *e)
+/* All is passed: the first item waits for its frame, or a long list for names. */
+static bool await_place(struct run *r, struct err *e)
 {
-	struct item *it = r->head;
-	size_t i;
+	bool waited;
 
-	for (i = it->n_pieces; i-- > 0;)
-		if (it->pieces[i].ticket != NO_TICKET &&
-		    !packer_await(r->data, it->pieces[i].ticket, e))
+	if (!packer_wait(r->data, &waited, e))
+		return false;
+	return waited || packer_flush(r->data, e);
+}
+
+/* So many hunks wait for bundles that are on their way: no more before some have arrived. */
+static bool await_names(struct run *r, struct err *e)
+{
+	bool waited = true;
+
+	while (waited && band_writer_waiting(r->writer) > WAITING_BYTES)
+		if (!packer_wait(r->data, &waited, e) ||
+		    (!waited && !packer_wait(r->lists, &waited, e)) ||
+		    !band_writer_poll(r->writer, e))
 			return false;
-	return placed(r, it) || name_bundles(r, e);
+	return true;
 }
 
 bool store_pump(struct run *r, bool wait, struct err *e)
 {
-	bool read, written;
+	bool passed, written;
 
-	if (!packer_poll(r->data, e) || !read_some(r, wait && r->unread == r->head, &read, e) ||
+	if (!poll_packers(r, e) || !pass_some(r, false, &passed, e) ||
 	    !emit_some(r, &written, e))
 		return false;
-	if (wait && !read && !written && r->head) {
-		if (r->head == r->unread || read_ahead(r)) {
-			if (!read_some(r, true, &read, e))
-				return false;
-		} else if (!push_head(r, e)) {
+	if (wait && !passed && !written && r->head) {
+		if (r->unpassed ? !pass_some(r, true, &passed, e) : !await_place(r, e))
 			return false;
-		}
 		if (!emit_some(r, &written, e))
 			return false;
 	}
-	if (band_writer_waiting(r->writer) > WAITING_BYTES)
-		return name_bundles(r, e);
+	if (r->due && !band_checkpoint(r, e))
+		return false;
+	return await_names(r, e);
+}
+
+bool store_settle(struct run *r, struct err *e)
+{
+	bool written;
+
+	r->due = r->lists_open = false;
+	r->behind = 0;
+	r->behind_items = r->behind_bytes = r->lists_behind = 0;
+	if (!packer_flush(r->data, e) || !emit_some(r, &written, e))
+		return false;
+	assert(r->head == r->unpassed);
 	return true;
 }
 
@@ -418,7 +558,8 @@ void store_abandon(struct run *r)
 	while ((j = lane_take(r->reads)))
 		batch_free((struct batch *)j);
 	batch_free(r->batch);
-	r->batch = NULL;
+	batch_free(r->taken);
+	r->batch = r->taken = NULL;
 	while ((b = r->spare)) {
 		r->spare = b->next_spare;
 		batch_free(b);
@@ -428,7 +569,7 @@ void store_abandon(struct run *r)
 		item_free(it);
 	}
 	r->tail = &r->head;
-	r->unread = NULL;
+	r->unpassed = NULL;
 	for (i = 0; i < r->n_groups; i++) {
 		item_free(r->groups[i].content);
 		buf_release(&r->groups[i].apath);

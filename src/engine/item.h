@@ -19,8 +19,9 @@ struct piece {
 };
 
 enum item_state {
-	ITEM_READY,   /* nothing to read: all pieces are stored */
+	ITEM_READY,   /* nothing to read, or all pieces are stored */
 	ITEM_READING, /* in a read job */
+	ITEM_READ,    /* back from it */
 	ITEM_LARGE,   /* to be streamed when its turn comes */
 };
 
@@ -28,6 +29,11 @@ enum item_outcome {
 	ITEM_FINE,
 	ITEM_VANISHED,
 	ITEM_UNREADABLE,
+};
+
+/* What the walk has met since the item before, and no item tells of. */
+struct told {
+	uint32_t removed, unreadable, vanished;
 };
 
 struct item {
@@ -49,6 +55,7 @@ struct item {
 	uint64_t bytes_read, bytes_new;
 	struct item *fallback;   /* of the basis, marked stale: stands in if it cannot be read */
 	bool is_new, is_changed; /* against the basis */
+	struct told told;        /* counted when the item leaves the queue */
 	uint32_t link;           /* number of its hard-link group + 1; 0: none */
 	bool link_first;
 	const char *name;        /* in dir; NUL-ended, in text */

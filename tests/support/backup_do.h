@@ -1,0 +1,44 @@
+/*
+ * Backups for tests: each run as a process of its own, on a store that outlives it. The clock
+ * stands, an hour ahead of the files that the test has just made, so that none of them looks
+ * touched while it was read.
+ */
+#ifndef BALE_TESTS_BACKUP_DO_H
+#define BALE_TESTS_BACKUP_DO_H
+
+#include "engine/backup.h"
+
+struct backup_do {
+	struct store *store;   /* borrowed */
+	const char *cache;     /* NULL: none */
+	const char *source;
+	const char *const *sources; /* instead of source, ended by NULL */
+	const char *set;       /* NULL: "home" */
+	unsigned threads, transfers;
+	uint64_t checkpoint;   /* 0: none */
+	int64_t now;           /* 0: a minute later than the last run */
+	uint64_t seed;         /* 0: another one each time */
+	int64_t patience;      /* 0: as repo_open sets it */
+	const volatile bool *stop;
+	struct monitor *monitor;
+};
+
+/* Opens the repository, backs up, closes it. */
+bool backup_do(const struct backup_do *d, struct backup_result *out, struct err *e);
+
+/* The same; a failure ends the test program. */
+void backup_must(const struct backup_do *d, struct backup_result *out);
+
+/* A clock as backup_do has it. */
+int64_t backup_clock(void);
+
+/*
+ * A new repository in the store, which it borrows: bundles and frames of 64 KiB, files cut at
+ * an average of 4 KiB. The same seed makes the same.
+ */
+void backup_init(struct store *store, bool encrypted, uint64_t seed);
+
+/* Open it for reading. The clock and chance of all that are open are one. */
+struct repo *backup_open(struct store *store);
+
+#endif
