@@ -1,10 +1,10 @@
 /*
  * One listing of bands/ sorted into bands, and the reading of their files.
  *
- * Names are random, so a kind of file may stand there several times: a put whose failure was
- * only apparent, a part written by a run that another one took for dead. Whichever is whole
- * counts. A tail is the one file for which "none is whole" must not look like "none is
- * there": a snapshot that was complete would turn into an unfinished one, silently.
+ * Names are random, so a kind of file may stand there several times: a put whose failure
+ * was only apparent, a part written by a run that another one took for dead. Whichever is
+ * whole counts. A tail is the one file for which "none is whole" must not look like "none
+ * is there": a snapshot that was complete would turn into an unfinished one, silently.
  */
 #include "band/bands.h"
 
@@ -174,7 +174,8 @@ bool band_read_file(
 		err_fault(e, &f);
 		goto out;
 	}
-	if (strcmp(b->name.text, name.text) != 0 || (kind == BAND_PART && b->part != part)) {
+	if (strcmp(b->name.text, name.text) != 0 ||
+	    (kind == BAND_PART && b->part != part)) {
 		err_set(e, ERR_CORRUPT, "its content is that of another file of a band");
 		goto out;
 	}
@@ -191,7 +192,10 @@ static bool is_damage(const struct err *e)
 	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
 }
 
-/* The first whole one, from the end of the list. STEP_END: none is; *e tells of the first seen. */
+/*
+ * The first whole one, from the end of the list. STEP_END: none is; *e tells of the first
+ * seen.
+ */
 static enum step read_any(struct repo *r, const struct string_list *files,
     enum band_file kind, struct band *b, struct err *e)
 {

@@ -7,7 +7,9 @@
 #include "format/band.h"
 #include "repo/repo.h"
 
-/* One band as the listing shows it: file names by kind. Any whole file of a kind counts. */
+/*
+ * One band as the listing shows it: file names by kind. Any whole file of a kind counts.
+ */
 struct band_info {
 	struct band_name name;
 	struct string_list heads, tails, removed, fences;
@@ -26,9 +28,10 @@ void bands_release(struct bands *b);
 struct band_info *bands_find(const struct bands *b, const char *name);
 
 /*
- * Read what tells most of a band: its tail; else its newest whole part; else its head. *kind
- * says which. Of several files of a kind the first whole one counts; a tail that is there
- * and not whole is ERR_CORRUPT, not a reason to look at the parts. Released by the caller.
+ * Read what tells most of a band: its tail; else its newest whole part; else its head.
+ * *kind says which. Of several files of a kind the first whole one counts; a tail that is
+ * there and not whole is ERR_CORRUPT, not a reason to look at the parts. Released by the
+ * caller.
  */
 bool band_read(struct repo *r, const struct band_info *info, enum band_file *kind,
     struct band *b, struct err *e);
@@ -44,16 +47,20 @@ static inline bool band_looks_complete(const struct band_info *i)
 }
 
 /*
- * What a user calls a snapshot: `latest`, `latest~N`, SET, SET~N, SET@DATE (the newest that
- * began at or before; local time; YYYY, YYYY-MM, YYYY-MM-DD, each then to its end, and
- * YYYY-MM-DDTHH:MM[:SS]), or a prefix of a band's name of at least 4 characters. Only
+ * What a user calls a snapshot: `latest`, `latest~N`, SET, SET~N, SET@DATE (the newest
+ * that began at or before; local time; YYYY, YYYY-MM, YYYY-MM-DD, each then to its end,
+ * and YYYY-MM-DDTHH:MM[:SS]), or a prefix of a band's name of at least 4 characters. Only
  * complete snapshots, but for a name's prefix, which also finds unfinished ones.
- * ERR_MISSING tells what there is; an ambiguous prefix is ERR_USAGE and names the matches.
+ * ERR_MISSING tells what there is; an ambiguous prefix is ERR_USAGE and names the
+ * matches.
  */
 bool snapshot_resolve(struct repo *r, const struct bands *bands, struct span text,
     struct band_info **info, enum band_file *kind, struct band *b, struct err *e);
 
-/* Split SNAP[:PATH] at the first ':' that a '/' follows; *path is "/" where there is none. */
+/*
+ * Split SNAP[:PATH] at the first ':' that a '/' follows; *path is "/" where there is
+ * none.
+ */
 void snapshot_split(const char *arg, struct span *snap, struct span *path);
 
 #endif

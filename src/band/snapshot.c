@@ -1,10 +1,10 @@
 /*
  * What users call snapshots.
  *
- * Sets stand in the tails, which may be sealed, so finding one reads tails from the newest
- * on; everything that a name alone can tell (order, completeness, the second of the start)
- * is used first. A snapshot that cannot be read on the way ends the search: to pass over it
- * would answer "latest" with an older one, and nobody would notice.
+ * Sets stand in the tails, which may be sealed, so finding one reads tails from the
+ * newest on; everything that a name alone can tell (order, completeness, the second of
+ * the start) is used first. A snapshot that cannot be read on the way ends the search: to
+ * pass over it would answer "latest" with an older one, and nobody would notice.
  */
 #include "band/bands.h"
 
@@ -41,7 +41,9 @@ static int number(struct span s)
 	return v;
 }
 
-/* Take two or four digits behind a separator (0: none); false where they are not there. */
+/*
+ * Take two or four digits behind a separator (0: none); false where they are not there.
+ */
 static bool take_digits(struct span *s, char separator, size_t n, int *v)
 {
 	size_t skip = separator ? 1 : 0;
@@ -141,8 +143,10 @@ static bool wish_parse(struct span text, struct wish *w, struct err *e)
 		}
 	}
 	if (w->set.n == 0)
-		return err_set(e, ERR_USAGE, "\"%.*s\": which snapshot? latest, a set, or the "
-		    "beginning of a snapshot's name", shown, text.p);
+		return err_set(e, ERR_USAGE,
+		    "\"%.*s\": which snapshot? latest, a set, or the "
+		    "beginning of a snapshot's name",
+		    shown, text.p);
 	if (span_equal(w->set, span_str("latest")))
 		w->set = SPAN_EMPTY;
 	return true;
@@ -180,8 +184,10 @@ static bool missing(const struct wish *w, struct span text, const struct told *s
 	buf_printf(&b, "there is no snapshot \"%.*s\"; ",
 	    (int)(text.n < 200 ? text.n : 200), text.p);
 	if (sets->all == 0 && unfinished)
-		buf_printf(&b, "none is complete (%zu unfinished: name one by the beginning of "
-		    "its name)", unfinished);
+		buf_printf(&b,
+		    "none is complete (%zu unfinished: name one by the beginning of "
+		    "its name)",
+		    unfinished);
 	else if (sets->all == 0)
 		buf_printf(&b, "the repository has none");
 	else if (matches && w->dated)
@@ -222,9 +228,11 @@ static bool wish_find(struct repo *r, const struct bands *bands, const struct wi
 			}
 			band_release(b);
 			if (!band_read(r, x, kind, b, e)) {
-				err_wrap(e, "looking for the snapshot \"%.*s\", that of %s "
+				err_wrap(e,
+				    "looking for the snapshot \"%.*s\", that of %s "
 				    "cannot be read (try the beginning of another one's "
-				    "name)", (int)(text.n < 80 ? text.n : 80), text.p,
+				    "name)",
+				    (int)(text.n < 80 ? text.n : 80), text.p,
 				    x->name.text);
 				goto out;
 			}
@@ -247,8 +255,8 @@ out:
 }
 
 /* STEP_END: it is the prefix of no name. Several: *info is NULL, and they are told. */
-static enum step prefix_find(
-    const struct bands *bands, struct span text, struct band_info **info, struct told *told)
+static enum step prefix_find(const struct bands *bands, struct span text,
+    struct band_info **info, struct told *told)
 {
 	*info = NULL;
 	if (text.n < PREFIX_MIN || !all_digits(span_of(text.p, PREFIX_MIN)))
@@ -257,7 +265,8 @@ static enum step prefix_find(
 		struct band_info *x = &bands->v[i];
 		struct span name = span_str(x->name.text);
 
-		if (x->removed.n || name.n < text.n || memcmp(name.p, text.p, text.n) != 0)
+		if (x->removed.n || name.n < text.n ||
+		    memcmp(name.p, text.p, text.n) != 0)
 			continue;
 		*info = x;
 		told_add(told, name);
@@ -288,8 +297,9 @@ bool snapshot_resolve(struct repo *r, const struct bands *bands, struct span tex
 			struct buf names = BUF_EMPTY;
 
 			told_print(&told, &names);
-			err_set(e, ERR_USAGE, "\"%.*s\" may be any of these snapshots: %s",
-			    (int)text.n, text.p, buf_str(&names));
+			err_set(e, ERR_USAGE,
+			    "\"%.*s\" may be any of these snapshots: %s", (int)text.n,
+			    text.p, buf_str(&names));
 			buf_release(&names);
 		}
 	}

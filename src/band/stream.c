@@ -2,9 +2,9 @@
  * A walk down the lists to the hunks, and through them.
  *
  * Open lists form a path from the band's own references (branch 0) down to the references
- * to hunks. Of each list one item is looked at ahead: an item's entries end where those of
- * the next begin, so a seek passes over items by their `first` alone, from the top down, and
- * reads one list a level and one hunk.
+ * to hunks. Of each list one item is looked at ahead: an item's entries end where those
+ * of the next begin, so a seek passes over items by their `first` alone, from the top
+ * down, and reads one list a level and one hunk.
  *
  * Whatever a reference tells (id, first apath, number of entries) is held against what is
  * found behind it. A mismatch costs the hunk, never the rest of the stream.
@@ -31,7 +31,7 @@ struct branch {
 	struct buf plain;
 	struct numbers numbers;
 	size_t at;          /* items looked at */
-	uint32_t level;     /* its items are hunks where 0, else lists of the level below */
+	uint32_t level; /* its items are hunks where 0, else lists of the level below */
 	uint64_t entries;   /* below it, by the reference to it */
 	uint64_t passed;    /* of them below the items looked at */
 	struct hunk_ref next; /* borrowed from the iterator or the band */
@@ -74,7 +74,8 @@ static void numbers_put(
 	uint32_t i = h->bundle;
 
 	if (m->v[i] == NO_NUMBER)
-		m->v[i] = inventory_number(inv, type, &m->table[i].name, m->table[i].size);
+		m->v[i] =
+		    inventory_number(inv, type, &m->table[i].name, m->table[i].size);
 	h->bundle = m->v[i];
 }
 
@@ -82,7 +83,8 @@ static void numbers_put(
 static bool fetch(struct stream *s, const struct id *id, const struct hint *hint,
     struct buf *plain, struct err *e)
 {
-	struct found found = {inventory_get(s->o.inventory, hint->bundle)->name, hint->slot};
+	struct found found = {
+	    inventory_get(s->o.inventory, hint->bundle)->name, hint->slot};
 	struct span bytes;
 	struct id got;
 
@@ -163,9 +165,11 @@ static bool list_agrees(struct stream *s, struct branch *b, struct err *e)
 	if (b->it.kind != LIST_HUNKS || b->it.level != b->level)
 		return err_set(e, ERR_CORRUPT, "not a list of the level it should be");
 	if (branch_look(s, b, e) != STEP_ITEM)
-		return e->kind != ERR_NONE ? false : err_set(e, ERR_CORRUPT, "an empty list");
+		return e->kind != ERR_NONE ? false
+					   : err_set(e, ERR_CORRUPT, "an empty list");
 	if (!span_equal(b->next.first, s->ref.first))
-		return err_set(e, ERR_CORRUPT, "it does not begin as its reference tells");
+		return err_set(
+		    e, ERR_CORRUPT, "it does not begin as its reference tells");
 	return true;
 }
 
@@ -214,8 +218,9 @@ static bool hunk_enter(struct stream *s, struct err *e)
 	s->begun = false;
 	s->given = 0;
 	if (s->hunk.count != s->ref.entries)
-		return err_set(e, ERR_CORRUPT, "%u entries where its reference tells of %ju",
-		    s->hunk.count, (uintmax_t)s->ref.entries);
+		return err_set(e, ERR_CORRUPT,
+		    "%u entries where its reference tells of %ju", s->hunk.count,
+		    (uintmax_t)s->ref.entries);
 	numbers_reset(&s->numbers, s->hunk.bundles, s->hunk.n_bundles);
 	return true;
 }
@@ -225,8 +230,8 @@ static bool hunk_enter(struct stream *s, struct err *e)
 static enum stream_step damaged(struct stream *s, uint64_t lost, struct err *e)
 {
 	s->lost = lost;
-	err_wrap(e, "the index from %.*s on",
-	    (int)(s->first.n < 300 ? s->first.n : 300), s->first.p ? (char *)s->first.p : "");
+	err_wrap(e, "the index from %.*s on", (int)(s->first.n < 300 ? s->first.n : 300),
+	    s->first.p ? (char *)s->first.p : "");
 	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING ? STREAM_DAMAGED
 	                                                        : STREAM_FAILED;
 }
@@ -329,7 +334,8 @@ static void translate(struct stream *s, struct entry *en)
 	for (uint32_t i = 0; i < en->n_extents; i++) {
 		s->extents[i] = en->extents[i];
 		if (!en->extents[i].hole)
-			numbers_put(s->o.inventory, &s->numbers, type, &s->extents[i].hint);
+			numbers_put(
+			    s->o.inventory, &s->numbers, type, &s->extents[i].hint);
 	}
 	en->extents = s->extents;
 }
@@ -489,7 +495,8 @@ static bool extent_list(
 			break;
 		}
 		if (!x.hole)
-			numbers_put(inv, &numbers, level ? FILE_HUNKS : FILE_DATA, &x.hint);
+			numbers_put(
+			    inv, &numbers, level ? FILE_HUNKS : FILE_DATA, &x.hint);
 		if (level == 0)
 			ok = extent_give(w, &x, e);
 		else if (x.hole)

@@ -18,7 +18,7 @@ typedef bool stream_cache_fn(void *arg, const struct id *id, struct buf *plain);
 
 struct stream_options {
 	struct inventory *inventory; /* hints become numbers of it; never NULL */
-	struct resolver *resolver;   /* asked where a hint misses; NULL: it is an error then */
+	struct resolver *resolver;   /* asked where a hint misses; NULL: that is an error */
 	stream_cache_fn *cache;      /* may be NULL */
 	void *cache_arg;
 };

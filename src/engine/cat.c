@@ -1,4 +1,7 @@
-/* One file's bytes, in order: chunk by chunk, each verified before any of it is given out. */
+/*
+ * One file's bytes, in order: chunk by chunk, each verified before any of it is given
+ * out.
+ */
 #include "engine/restore.h"
 
 #include "base/mem.h"
@@ -36,10 +39,12 @@ static bool cat_extent(void *arg, const struct extent *x, struct err *e)
 		return write_hole(c, x->length, e);
 	hint.bundle = inventory_get(c->rd->inventory, x->hint.bundle)->name;
 	hint.slot = x->hint.slot;
-	if (!resolver_read(c->rd->resolver, c->rd->chunks, FILE_DATA, &hint, &x->id, &bytes, e))
+	if (!resolver_read(
+		c->rd->resolver, c->rd->chunks, FILE_DATA, &hint, &x->id, &bytes, e))
 		return false;
 	if (bytes.n != x->length)
-		return err_set(e, ERR_CORRUPT, "a chunk is not as long as its reference tells");
+		return err_set(
+		    e, ERR_CORRUPT, "a chunk is not as long as its reference tells");
 	return c->write(c->arg, bytes, e);
 }
 

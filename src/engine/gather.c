@@ -1,18 +1,18 @@
 /*
  * A want is one extent of one file: put this chunk there. A window of wants is sorted by
- * bundle and slot, so that neighbouring frames make one read (a run), whose frames then go
- * to the workers one by one.
+ * bundle and slot, so that neighbouring frames make one read (a run), whose frames then
+ * go to the workers one by one.
  *
  * The frame that the last want of a window lies in is most likely the first of the next
- * window's, so it is left to that one. With it, the frames of a snapshot that was written in
- * one go are each decoded exactly once.
+ * window's, so it is left to that one. With it, the frames of a snapshot that was written
+ * in one go are each decoded exactly once.
  *
  * Where a hint turns out to be wrong (the bundle is gone or damaged, another chunk in the
  * slot), the want is given another place and joins the next window. What fails once the
  * frame has been read is rare: such a chunk is read again on the spot from anywhere.
  *
- * A piece of a file is done when its bytes are written or its file has been told that they
- * cannot be had; no want leaves by another way, so every file comes to an end.
+ * A piece of a file is done when its bytes are written or its file has been told that
+ * they cannot be had; no want leaves by another way, so every file comes to an end.
  */
 #include "engine/gather.h"
 
@@ -34,7 +34,8 @@ struct gather *gather_new(const struct gather_options *o)
 	struct gather *g = mem_zalloc(sizeof *g);
 
 	g->o = *o;
-	g->shelf = shelf_new(o->reading->repo, o->reading->inventory, o->transfer, SHELF_BUDGET);
+	g->shelf =
+	    shelf_new(o->reading->repo, o->reading->inventory, o->transfer, SHELF_BUDGET);
 	g->fetch = lane_new(o->transfer);
 	g->cpu = lane_new(o->cpu);
 	pthread_mutex_init(&g->lock, NULL);
@@ -66,7 +67,9 @@ static int by_place(const void *a, const void *b)
 	return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-/* Read the frames of some wants of one bundle, which stand in order and near each other. */
+/*
+ * Read the frames of some wants of one bundle, which stand in order and near each other.
+ */
 static void run_start(struct gather *g, struct window *win, struct bundle *b,
     struct want *wants, size_t n)
 {
@@ -101,11 +104,16 @@ static bool same_run(const struct bundle *bundle, uint64_t at, uint32_t a, uint3
 		return true;
 	if ((x->at < bundle->tail_at) != (y->at < bundle->tail_at))
 		return false;
-	return y->at - (x->at + x->stored) <= RUN_GAP && y->at + y->stored - at <= RUN_MAX;
+	return y->at - (x->at + x->stored) <= RUN_GAP &&
+	       y->at + y->stored - at <= RUN_MAX;
 }
 
-/* Find the frames; what is not where it should be goes elsewhere. Returns how many are left. */
-static size_t find_frames(struct gather *g, struct bundle *b, struct want *wants, size_t n)
+/*
+ * Find the frames; what is not where it should be goes elsewhere. Returns how many are
+ * left.
+ */
+static size_t find_frames(
+    struct gather *g, struct bundle *b, struct want *wants, size_t n)
 {
 	struct err e = ERR_EMPTY;
 	size_t good = 0;
@@ -127,8 +135,8 @@ static size_t find_frames(struct gather *g, struct bundle *b, struct want *wants
  * Leave a frame to the next window. Not where it is much of this one: what is kept back
  * again and again is copied again and again. Returns how many wants are left.
  */
-static size_t keep_back(
-    struct gather *g, const struct window *win, struct want *wants, size_t n, uint32_t frame)
+static size_t keep_back(struct gather *g, const struct window *win, struct want *wants,
+    size_t n, uint32_t frame)
 {
 	size_t left = 0, all = 0;
 
@@ -148,8 +156,8 @@ static size_t keep_back(
 }
 
 /* The wants of one bundle. `last`: the frame of this want may wait, or NULL. */
-static void bundle_start(struct gather *g, struct window *win, struct want *wants, size_t n,
-    const struct want *last)
+static void bundle_start(struct gather *g, struct window *win, struct want *wants,
+    size_t n, const struct want *last)
 {
 	uint32_t number = wants[0].bundle;
 	struct err e = ERR_EMPTY;
@@ -168,7 +176,8 @@ static void bundle_start(struct gather *g, struct window *win, struct want *want
 	for (size_t i = 0, k; i < n; i = k) {
 		uint64_t at = b->dir.frames[wants[i].frame].at;
 
-		for (k = i + 1; k < n && same_run(b, at, wants[k - 1].frame, wants[k].frame);)
+		for (k = i + 1;
+		     k < n && same_run(b, at, wants[k - 1].frame, wants[k].frame);)
 			k++;
 		run_start(g, win, b, wants + i, k - i);
 	}
@@ -268,8 +277,10 @@ bool gather_file(struct gather *g, const struct entry *en, size_t prefix, struct
 	struct adding a = {g, f, 0};
 	struct err why = ERR_EMPTY;
 
-	if (!stopped(g) && (en->content == CONTENT_EXTENTS || en->content == CONTENT_LIST) &&
-	    !stream_extents(g->o.reading->stream, en, extent_add, &a, &why) && !stopped(g)) {
+	if (!stopped(g) &&
+	    (en->content == CONTENT_EXTENTS || en->content == CONTENT_LIST) &&
+	    !stream_extents(g->o.reading->stream, en, extent_add, &a, &why) &&
+	    !stopped(g)) {
 		if (!err_is_damage(&why))
 			gather_give_up(g, &why);
 		outfile_fail(f, &why, false);

@@ -1,7 +1,7 @@
 /*
  * The content of files being restored: their extents are gathered in a window of bounded
- * size, ordered by where they are stored, and each frame of a window is read once, decoded
- * once, and its chunks written to wherever they belong.
+ * size, ordered by where they are stored, and each frame of a window is read once,
+ * decoded once, and its chunks written to wherever they belong.
  *
  * Everything but reading, decoding and writing happens on the thread that calls; results
  * are told there too.
@@ -20,7 +20,9 @@ struct gather_options {
 	struct pool *cpu, *transfer;
 	unsigned ahead;            /* bundles opened ahead */
 	const volatile bool *stop; /* may be NULL */
-	/* A file is finished, or failed (f->why) and was removed. It is freed afterwards. */
+	/*
+	 * A file is finished, or failed (f->why) and was removed. It is freed afterwards.
+	 */
 	void (*done)(void *arg, const struct outfile *f);
 	void *arg;
 };
@@ -31,8 +33,9 @@ struct gather *gather_new(const struct gather_options *o);
 void gather_free(struct gather *g);
 
 /*
- * Restore the content of an entry of the stream, which is a file. Some time later, `done`.
- * False: nothing more can be done (the storage, or the target as a whole, fails; or stop).
+ * Restore the content of an entry of the stream, which is a file. Some time later,
+ * `done`. False: nothing more can be done (the storage, or the target as a whole, fails;
+ * or stop).
  */
 bool gather_file(struct gather *g, const struct entry *en, size_t prefix, struct err *e);
 

@@ -82,7 +82,9 @@ void want_fail(struct gather *g, struct want *w, const struct err *why);
 /* Its place is not one: give it another for the next window, or give it up. */
 void want_move(struct gather *g, const struct want *old, const struct err *why);
 
-/* In a worker, or on the main thread: *finished is led by the file if this was its end. */
+/*
+ * In a worker, or on the main thread: *finished is led by the file if this was its end.
+ */
 void piece_done(struct gather *g, struct outfile *f, struct outfile **finished);
 
 /* Tell of finished files, and free them. */

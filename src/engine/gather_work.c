@@ -1,6 +1,6 @@
 /*
- * The jobs of a restore (reading a run, decoding a frame and writing its chunks, writing a
- * batch of small files), and what is made of their results on the main thread.
+ * The jobs of a restore (reading a run, decoding a frame and writing its chunks, writing
+ * a batch of small files), and what is made of their results on the main thread.
  */
 #include "engine/gather_internal.h"
 
@@ -91,7 +91,8 @@ static void frame_run(struct job *job)
 	struct task *t = (struct task *)job;
 	struct bundle *b = t->run->bundle;
 	const struct frame_rec *rec = &b->dir.frames[t->wants->frame];
-	struct span stored = span_of(run_bytes(t->run).p + (rec->at - t->run->at), rec->stored);
+	struct span stored =
+	    span_of(run_bytes(t->run).p + (rec->at - t->run->at), rec->stored);
 	struct buf plain = plain_take(t->g);
 	struct span chunk = SPAN_EMPTY;
 	struct err e = ERR_EMPTY;
@@ -103,8 +104,8 @@ static void frame_run(struct job *job)
 		struct want *w = &t->wants[i];
 
 		if (opened && (i == 0 || w->slot != w[-1].slot)) {
-			ok = chunk_in_frame(
-			    t->run->repo, b, w->slot, buf_span(&plain), &w->id, &chunk, &e);
+			ok = chunk_in_frame(t->run->repo, b, w->slot, buf_span(&plain),
+			    &w->id, &chunk, &e);
 			if (!ok)
 				wrap_bundle(&e, &b->name);
 		}
@@ -134,7 +135,8 @@ static void fetch_run(struct job *job)
 	buf_reserve(&r->stored, r->n);
 	r->ok = repo_get(r->repo, folder, name, r->at, r->n, &r->stored, NULL, &r->why);
 	if (r->ok && r->stored.n != r->n)
-		r->ok = err_set(&r->why, ERR_CORRUPT, "%s/%s: it ends early", folder, name);
+		r->ok =
+		    err_set(&r->why, ERR_CORRUPT, "%s/%s: it ends early", folder, name);
 }
 
 /* --- results, and second tries */
@@ -242,7 +244,8 @@ static void want_rescue(struct gather *g, struct want *w, const struct err *why)
 	struct span chunk;
 
 	if (g->failed.kind != ERR_NONE ||
-	    !resolver_read(rd->resolver, rd->chunks, FILE_DATA, NULL, &w->id, &chunk, &e) ||
+	    !resolver_read(
+		rd->resolver, rd->chunks, FILE_DATA, NULL, &w->id, &chunk, &e) ||
 	    chunk.n != w->length) {
 		if (e.kind != ERR_NONE && !err_is_damage(&e))
 			gather_give_up(g, &e);

@@ -39,7 +39,8 @@ bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
 		} else if (b.kind == BAND_BACKUP) {
 			out->snapshots++;
 			marks_apply(marks, &b);
-			ok = fn(arg, info, state, &b, marks_pinned(marks, &info->name), e);
+			ok =
+			    fn(arg, info, state, &b, marks_pinned(marks, &info->name), e);
 		}
 		band_release(&b);
 	}
@@ -72,8 +73,8 @@ static bool is_child(struct span apath, struct span dir)
 }
 
 /* What stands below the directory that the stream was sent to. */
-static bool ls_below(struct reading *rd, struct listing *l, bool recursive, ls_entry_fn *fn,
-    void *arg, struct err *e)
+static bool ls_below(struct reading *rd, struct listing *l, bool recursive,
+    ls_entry_fn *fn, void *arg, struct err *e)
 {
 	for (;;) {
 		struct entry en;

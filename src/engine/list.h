@@ -10,11 +10,11 @@
 #include "repo/repo.h"
 
 /*
- * One snapshot. `state` says whether the band is complete, a part, or only a head. Its tags
- * are what they are by now.
+ * One snapshot. `state` says whether the band is complete, a part, or only a head. Its
+ * tags are what they are by now.
  */
-typedef bool list_snapshot_fn(void *arg, const struct band_info *info, enum band_file state,
-    const struct band *band, bool pinned, struct err *e);
+typedef bool list_snapshot_fn(void *arg, const struct band_info *info,
+    enum band_file state, const struct band *band, bool pinned, struct err *e);
 
 struct list_result {
 	uint64_t snapshots;
@@ -22,8 +22,8 @@ struct list_result {
 };
 
 /*
- * All backups that are removed, or all that are not, oldest first. Unreadable ones are named
- * and counted.
+ * All backups that are removed, or all that are not, oldest first. Unreadable ones are
+ * named and counted.
  */
 bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
     struct monitor *m, struct list_result *out, struct err *e);
@@ -32,8 +32,9 @@ bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
 typedef bool ls_entry_fn(void *arg, const struct entry *entry, struct err *e);
 
 /*
- * The entry at `path` and, of a directory, its children, or all below it where `recursive`.
- * *damaged counts hunks that could not be had. ERR_MISSING where the path is not there.
+ * The entry at `path` and, of a directory, its children, or all below it where
+ * `recursive`. *damaged counts hunks that could not be had. ERR_MISSING where the path is
+ * not there.
  */
 bool ls_run(struct repo *r, const struct band *band, struct span path, bool recursive,
     const char *cache_dir, ls_entry_fn *fn, void *arg, struct monitor *m,

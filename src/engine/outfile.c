@@ -125,8 +125,9 @@ bool outfile_done(struct outfile *f, struct target *t, uint64_t n)
 
 bool target_refusal(const struct err *e)
 {
-	if (e->kind == ERR_CORRUPT)
-		return true; /* a path that would lead out of the target */
+	/* A path that would lead out of the target; something else in a file's place. */
+	if (e->kind == ERR_CORRUPT || e->kind == ERR_EXISTS)
+		return true;
 	switch (e->sys) {
 	case EPERM: /* links of either sort, where the file system has none */
 	case EINVAL:

@@ -27,12 +27,15 @@ struct outfile {
 
 /* Copies what it needs. The path is the apath from `prefix` on. One piece is left. */
 struct outfile *outfile_new(const struct entry *en, size_t prefix);
-void outfile_free(struct outfile *f); /* abandons what is not finished; NULL is harmless */
+/* Abandons what is not finished; NULL is harmless. */
+void outfile_free(struct outfile *f);
 
 /* n more pieces are to come; while at least one is left. */
 void outfile_expect(struct outfile *f, uint64_t n);
 
-/* Write a piece. False where it, or the file before, failed: *e is set if it is this one. */
+/*
+ * Write a piece. False where it, or the file before, failed: *e is set if it is this one.
+ */
 bool outfile_write(struct outfile *f, struct target *t, struct span bytes, uint64_t at,
     struct err *e);
 

@@ -62,8 +62,10 @@ static bool not_there(struct span path, bool damage, struct err *e)
 	int n = (int)(path.n < 400 ? path.n : 400);
 
 	if (damage)
-		return err_set(e, ERR_CORRUPT, "%.*s is not in what is left of the snapshot: "
-		    "its index is damaged there", n, path.p);
+		return err_set(e, ERR_CORRUPT,
+		    "%.*s is not in what is left of the snapshot: "
+		    "its index is damaged there",
+		    n, path.p);
 	return err_set(e, ERR_MISSING, "%.*s is not in the snapshot", n, path.p);
 }
 
@@ -74,8 +76,10 @@ enum stream_step reading_find(struct reading *rd, struct span path, struct entry
 
 	*lost = false;
 	if (!apath_valid(path)) {
-		err_set(e, ERR_USAGE, "%.*s: a path in a snapshot begins with / and has no "
-		    "empty, \".\" or \"..\" parts", (int)(path.n < 400 ? path.n : 400), path.p);
+		err_set(e, ERR_USAGE,
+		    "%.*s: a path in a snapshot begins with / and has no "
+		    "empty, \".\" or \"..\" parts",
+		    (int)(path.n < 400 ? path.n : 400), path.p);
 		return STREAM_FAILED;
 	}
 	stream_seek(rd->stream, path);

@@ -2,10 +2,6 @@
  * Entries stream by in apath order, which has a directory before all that stands in it.
  * Directories, links and special files are made here and now; files go to gather.c, where
  * they are done some time later, by other threads.
- *
- * So a hard link waits: until its first file is done it has nothing to link to. If that one
- * failed, or was not asked for, the next of its group is restored with its own content, and
- * the others are linked to that.
  */
 #include "engine/restore.h"
 
@@ -13,81 +9,49 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "codec/digest.h"
-#include "engine/gather.h"
+#include "engine/restore_internal.h"
 
-#define FRAMES_KEPT 4
 #define LINKS_WAIT  4096  /* at most; then all that is under way is waited for */
 #define TELL_EVERY  256   /* entries between two looks at what is to be told */
-
-/* Attributes that were not restored, on their way from the workers. */
-struct lost_attr {
-	struct span path;
-	struct err why;
-	struct lost_attr *next;
-};
-
-struct link {
-	char *apath, *first;
-};
-
-struct restore {
-	struct repo *repo;
-	const struct band *band;
-	const struct restore_options *o;
-	struct monitor *m;
-	struct restore_result *out;
-	struct reading rd;
-	struct target *target;
-	struct pool *cpu, *transfer;
-	struct gather *gather;
-	struct span root; /* what is restored; its last slash ends the prefix */
-	size_t prefix;    /* bytes that apaths lose */
-	uint64_t seen;
-	bool torn;        /* directories may be missing */
-	struct buf parent; /* where that is so: the last one seen to be there */
-
-	struct link *links;
-	size_t n_links, links_cap;
-	struct map stand_ins; /* digest of a first apath → index in paths */
-	struct string_list paths;
-
-	pthread_mutex_t lock; /* guards attrs */
-	struct lost_attr *attrs, **attrs_end;
-};
+#define ATTRS_NEAR  32
 
 /* --- telling */
 
-/* In a worker. */
+static struct lost_attr *attr_new(struct span path, const char *what, int sys)
+{
+	struct lost_attr *a = mem_zalloc(sizeof *a + path.n);
+	uint8_t *copy = (uint8_t *)(a + 1);
+
+	if (path.n)
+		memcpy(copy, path.p, path.n);
+	a->path = span_of(copy, path.n);
+	if (sys)
+		err_sys(&a->why, sys, "%s", what);
+	else
+		err_set(&a->why, ERR_REFUSED, "%s", what);
+	return a;
+}
+
+/* In a worker. What one entry lacks is told by one thread, and so stands near the end. */
 static void attr_lost(void *arg, struct span path, const char *what, int sys)
 {
 	struct restore *r = arg;
-	struct lost_attr *a;
+	struct lost_attr *a = NULL;
 
 	pthread_mutex_lock(&r->lock);
-	for (a = r->attrs; a && !span_equal(a->path, path);)
-		a = a->next;
+	for (size_t i = 1; !a && i <= r->n_attrs && i <= ATTRS_NEAR; i++)
+		if (span_equal(r->attrs[r->n_attrs - i]->path, path))
+			a = r->attrs[r->n_attrs - i];
 	if (a) {
 		size_t n = strlen(a->why.text);
 
 		snprintf(a->why.text + n, sizeof a->why.text - n, "; %s", what);
 	} else {
-		uint8_t *copy;
-
-		a = mem_zalloc(sizeof *a + path.n);
-		copy = (uint8_t *)(a + 1);
-		if (path.n)
-			memcpy(copy, path.p, path.n);
-		a->path = span_of(copy, path.n);
-		if (sys)
-			err_sys(&a->why, sys, "%s", what);
-		else
-			err_set(&a->why, ERR_REFUSED, "%s", what);
-		*r->attrs_end = a;
-		r->attrs_end = &a->next;
+		r->attrs = mem_grow(
+		    r->attrs, &r->attrs_cap, r->n_attrs + 1, sizeof(struct lost_attr *));
+		r->attrs[r->n_attrs++] = attr_new(path, what, sys);
 	}
 	pthread_mutex_unlock(&r->lock);
 }
@@ -107,20 +71,23 @@ static struct span full_path(const struct restore *r, struct span path, struct b
 
 static void tell_attrs(struct restore *r)
 {
-	struct lost_attr *a, *next;
+	struct lost_attr **v;
 	struct buf b = BUF_EMPTY;
+	size_t n;
 
 	pthread_mutex_lock(&r->lock);
-	a = r->attrs;
+	v = r->attrs;
+	n = r->n_attrs;
 	r->attrs = NULL;
-	r->attrs_end = &r->attrs;
+	r->n_attrs = r->attrs_cap = 0;
 	pthread_mutex_unlock(&r->lock);
-	for (; a; a = next) {
-		next = a->next;
+	for (size_t i = 0; i < n; i++) {
 		r->out->attributes++;
-		monitor_problem(r->m, PROBLEM_ATTRIBUTE, full_path(r, a->path, &b), &a->why);
-		free(a);
+		monitor_problem(r->m, PROBLEM_ATTRIBUTE, full_path(r, v[i]->path, &b),
+		    &v[i]->why);
+		free(v[i]);
 	}
+	free(v);
 	buf_release(&b);
 }
 
@@ -139,7 +106,7 @@ static void tell_progress(struct restore *r)
 	monitor_progress(r->m, &p);
 }
 
-static void tell_damage(struct restore *r, struct span subject, const struct err *e)
+void restore_damage(struct restore *r, struct span subject, const struct err *e)
 {
 	r->out->damaged++;
 	monitor_problem(r->m, PROBLEM_DAMAGED, subject, e);
@@ -158,7 +125,7 @@ static bool refused(struct restore *r, struct span apath, struct err *e)
 	return true;
 }
 
-static void file_done(void *arg, const struct outfile *f)
+void restore_file_done(void *arg, const struct outfile *f)
 {
 	struct restore *r = arg;
 
@@ -169,7 +136,7 @@ static void file_done(void *arg, const struct outfile *f)
 		struct err e = *f->why;
 
 		err_wrap(&e, "not restored");
-		tell_damage(r, f->entry.apath, &e);
+		restore_damage(r, f->entry.apath, &e);
 	} else {
 		refused(r, f->entry.apath, f->why);
 	}
@@ -186,16 +153,9 @@ static void index_lost(void *arg, uint64_t lost, const struct err *e)
 
 /* --- entries */
 
-static struct span below(const struct restore *r, struct span apath)
-{
-	if (apath.n <= r->prefix)
-		return SPAN_EMPTY;
-	return span_of(apath.p + r->prefix, apath.n - r->prefix);
-}
-
 /*
- * Where the index is damaged, or a directory was refused, what stands in it must not be lost
- * too: directories on the way are made without attributes of their own.
+ * Where the index is damaged, or a directory was refused, what stands in it must not be
+ * lost too: directories on the way are made without attributes of their own.
  */
 static bool make_parents(struct restore *r, struct span path, struct err *e)
 {
@@ -207,7 +167,8 @@ static bool make_parents(struct restore *r, struct span path, struct err *e)
 	    .mtime_s = r->band->start / 1000000000,
 	};
 	const uint8_t *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
-	struct span parent = slash ? span_of(path.p, (size_t)(slash - path.p)) : SPAN_EMPTY;
+	struct span parent =
+	    slash ? span_of(path.p, (size_t)(slash - path.p)) : SPAN_EMPTY;
 
 	if (span_equal(parent, buf_span(&r->parent)))
 		return true;
@@ -223,47 +184,9 @@ static bool make_parents(struct restore *r, struct span path, struct err *e)
 	return true;
 }
 
-static void link_key(struct span first, struct id *key)
-{
-	digest_name(key, &first, 1);
-}
-
-/* Whether a link must wait for `first`; otherwise the entry is to be restored as a file. */
-static bool link_waits(struct restore *r, const struct entry *en)
-{
-	struct id key;
-
-	if (en->hardlink.n == 0 || span_equal(en->hardlink, en->apath))
-		return false;
-	if (apath_within(en->hardlink, r->root))
-		return true;
-	link_key(en->hardlink, &key);
-	if (map_get(&r->stand_ins, key.b))
-		return true;
-	map_put(&r->stand_ins, key.b, r->paths.n);
-	string_list_add(&r->paths, en->apath);
-	return false;
-}
-
-static char *text_of(struct span s)
-{
-	char *t = mem_zalloc(s.n + 1);
-
-	memcpy(t, s.p, s.n);
-	return t;
-}
-
-static void link_wait(struct restore *r, const struct entry *en)
-{
-	r->links = mem_grow(r->links, &r->links_cap, r->n_links + 1, sizeof *r->links);
-	r->links[r->n_links++] = (struct link){text_of(en->apath), text_of(en->hardlink)};
-}
-
-static bool links_make(struct restore *r, struct err *e);
-
 static bool restore_entry(struct restore *r, const struct entry *en, struct err *e)
 {
-	struct span path = below(r, en->apath);
+	struct span path = restore_below(r, en->apath);
 	bool ok = true;
 
 	if (r->torn && !make_parents(r, path, e))
@@ -272,7 +195,6 @@ static bool restore_entry(struct restore *r, const struct entry *en, struct err 
 	case ENTRY_FILE:
 		if (!link_waits(r, en))
 			return gather_file(r->gather, en, en->apath.n - path.n, e);
-		link_wait(r, en);
 		return r->n_links < LINKS_WAIT || links_make(r, e);
 	case ENTRY_DIR:
 		ok = target_mkdir(r->target, path, en, e);
@@ -289,124 +211,19 @@ static bool restore_entry(struct restore *r, const struct entry *en, struct err 
 	return ok || refused(r, en->apath, e);
 }
 
-static bool stop_asked(const struct restore *r, struct err *e)
+/* --- the run */
+
+bool restore_stopped(const struct restore *r, struct err *e)
 {
 	return r->o->stop && *r->o->stop && !err_set(e, ERR_STOPPED, "stopped");
 }
 
-/* --- hard links */
-
-/* STEP_END: the file that it should be linked to is not there. */
-static enum step link_make(struct restore *r, const struct link *l, struct err *e)
-{
-	struct span first = span_str(l->first), apath = span_str(l->apath);
-	struct id key;
-	uint64_t *at;
-
-	link_key(first, &key);
-	at = map_get(&r->stand_ins, key.b);
-	if (at)
-		first = span_str(r->paths.v[*at]);
-	else if (!apath_within(first, r->root))
-		return STEP_END;
-	if (target_link(r->target, below(r, apath), below(r, first), e)) {
-		r->out->files++;
-		return STEP_ITEM;
-	}
-	/* Too many links for this file system: a copy is better than nothing. */
-	return e->kind == ERR_MISSING || target_refusal(e) ? STEP_END : STEP_FAILED;
-}
-
-/* Restore a link's own content, by going to its entry a second time. */
-static bool link_content(struct restore *r, struct reading *again, const struct link *l,
-    struct gather *g, struct err *e)
-{
-	struct span apath = span_str(l->apath);
-	enum stream_step st;
-	struct entry en;
-	struct id key;
-
-	stream_seek(again->stream, apath);
-	st = stream_next(again->stream, &en, e);
-	if (st == STREAM_FAILED)
-		return false;
-	if (st == STREAM_DAMAGED) {
-		tell_damage(r, apath, e);
-		return true;
-	}
-	if (st == STREAM_END || !span_equal(en.apath, apath)) {
-		err_set(e, ERR_CORRUPT, "its entry is not found again");
-		tell_damage(r, apath, e);
-		return true;
-	}
-	link_key(span_str(l->first), &key);
-	map_put(&r->stand_ins, key.b, r->paths.n);
-	string_list_add(&r->paths, apath);
-	return gather_file(g, &en, en.apath.n - below(r, en.apath).n, e) && gather_settle(g, e);
-}
-
-/* A gather of its own, as its extents are of another stream. */
-static bool links_second(struct restore *r, const struct link *v, size_t n, struct err *e)
-{
-	struct reading again;
-	struct gather_options o = {.target = r->target,
-	    .cpu = r->cpu,
-	    .transfer = r->transfer,
-	    .stop = r->o->stop,
-	    .done = file_done,
-	    .arg = r};
-	struct gather *g;
-	bool ok = true;
-
-	reading_open(&again, r->repo, r->band, r->o->cache_dir, FRAMES_KEPT);
-	o.reading = &again;
-	g = gather_new(&o);
-	for (size_t i = 0; ok && i < n; i++) {
-		enum step st = link_make(r, &v[i], e);
-
-		ok = st != STEP_FAILED && !stop_asked(r, e);
-		if (ok && st == STEP_END)
-			ok = link_content(r, &again, &v[i], g, e);
-	}
-	gather_free(g);
-	reading_close(&again);
-	return ok;
-}
-
-static bool links_make(struct restore *r, struct err *e)
-{
-	size_t left = 0;
-	bool ok = r->n_links == 0 || gather_settle(r->gather, e);
-
-	for (size_t i = 0; i < r->n_links; i++) {
-		struct link l = r->links[i];
-		enum step st = ok ? link_make(r, &l, e) : STEP_FAILED;
-
-		if (st == STEP_END) {
-			r->links[left++] = l;
-			continue;
-		}
-		ok = st == STEP_ITEM;
-		free(l.apath);
-		free(l.first);
-	}
-	ok = ok && (left == 0 || links_second(r, r->links, left, e));
-	for (size_t i = 0; i < left; i++) {
-		free(r->links[i].apath);
-		free(r->links[i].first);
-	}
-	r->n_links = 0;
-	return ok;
-}
-
-/* --- the run */
-
-static bool restore_below(struct restore *r, struct err *e)
+static bool restore_rest(struct restore *r, struct err *e)
 {
 	for (;;) {
 		struct entry en;
 
-		if (stop_asked(r, e))
+		if (restore_stopped(r, e))
 			return false;
 		switch (stream_next(r->rd.stream, &en, e)) {
 		case STREAM_FAILED:
@@ -443,7 +260,7 @@ static bool restore_all(struct restore *r, struct err *e)
 	    .transfer = r->transfer,
 	    .ahead = r->o->transfers,
 	    .stop = r->o->stop,
-	    .done = file_done,
+	    .done = restore_file_done,
 	    .arg = r,
 	};
 	struct entry en;
@@ -454,7 +271,8 @@ static bool restore_all(struct restore *r, struct err *e)
 	dir = lost || en.kind == ENTRY_DIR;
 	r->prefix = r->root.n == 1 ? 1 : r->root.n + 1;
 	if (!dir)
-		r->prefix = (size_t)((uint8_t *)memrchr(r->root.p, '/', r->root.n) + 1 - r->root.p);
+		r->prefix = (size_t)((uint8_t *)memrchr(r->root.p, '/', r->root.n) + 1 -
+				     r->root.p);
 	if (!target_open(r->o->target, &to, &r->target, e))
 		return false;
 	go.target = r->target;
@@ -463,13 +281,14 @@ static bool restore_all(struct restore *r, struct err *e)
 		return false;
 	if (dir && !lost)
 		reading_enter(&r->rd, r->root);
-	if (dir && !restore_below(r, e))
+	if (dir && !restore_rest(r, e))
 		return false;
 	return gather_settle(r->gather, e) && links_make(r, e);
 }
 
-bool restore_run(struct repo *repo, const struct band *band, const struct restore_options *o,
-    struct monitor *m, struct restore_result *out, struct err *e)
+bool restore_run(struct repo *repo, const struct band *band,
+    const struct restore_options *o, struct monitor *m, struct restore_result *out,
+    struct err *e)
 {
 	struct restore r = {
 	    .repo = repo,
@@ -483,7 +302,6 @@ bool restore_run(struct repo *repo, const struct band *band, const struct restor
 	bool ok;
 
 	*out = (struct restore_result){0};
-	r.attrs_end = &r.attrs;
 	pthread_mutex_init(&r.lock, NULL);
 	map_init(&r.stand_ins, ID_SIZE);
 	r.cpu = pool_new(o->threads);
@@ -502,13 +320,7 @@ bool restore_run(struct repo *repo, const struct band *band, const struct restor
 	reading_close(&r.rd);
 	pool_free(r.cpu);
 	pool_free(r.transfer);
-	for (size_t i = 0; i < r.n_links; i++) {
-		free(r.links[i].apath);
-		free(r.links[i].first);
-	}
-	free(r.links);
-	string_list_release(&r.paths);
-	map_release(&r.stand_ins);
+	links_release(&r);
 	buf_release(&r.parent);
 	pthread_mutex_destroy(&r.lock);
 	if (!ok && e)

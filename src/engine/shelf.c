@@ -94,9 +94,10 @@ static bool arrive(struct shelf *s)
 		return false;
 	x->asked = false;
 	if (x->bundle) {
-		x->bytes = x->bundle->tail.cap + sizeof *x->bundle +
-		           x->bundle->dir.n_chunks * (sizeof(struct id) + sizeof(uint32_t)) +
-		           x->bundle->dir.n_frames * sizeof(struct frame_rec);
+		x->bytes =
+		    x->bundle->tail.cap + sizeof *x->bundle +
+		    x->bundle->dir.n_chunks * (sizeof(struct id) + sizeof(uint32_t)) +
+		    x->bundle->dir.n_frames * sizeof(struct frame_rec);
 		s->bytes += x->bytes;
 	}
 	return true;

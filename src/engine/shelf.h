@@ -1,7 +1,7 @@
 /*
  * Bundles that are open while frames are read out of them: opened ahead by the transfer
- * pool, kept within a budget of memory, held while a job looks at one. One thread, but for
- * the looking.
+ * pool, kept within a budget of memory, held while a job looks at one. One thread, but
+ * for the looking.
  */
 #ifndef BALE_ENGINE_SHELF_H
 #define BALE_ENGINE_SHELF_H
@@ -20,8 +20,8 @@ void shelf_free(struct shelf *s); /* nothing may be held; NULL is harmless */
 void shelf_ask(struct shelf *s, uint32_t number);
 
 /*
- * Hold it, opening it if need be. That it is not there, or damaged, is remembered and told
- * again at once.
+ * Hold it, opening it if need be. That it is not there, or damaged, is remembered and
+ * told again at once.
  */
 bool shelf_hold(struct shelf *s, uint32_t number, struct bundle **out, struct err *e);
 void shelf_hold_again(struct shelf *s, uint32_t number); /* what is held */

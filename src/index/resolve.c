@@ -1,11 +1,11 @@
 /*
- * All chunks that the deltas tell of, as one sorted array of 16 bytes each: eight bytes of
- * the id, bundle, slot. That the rest of the id is left out costs at most a futile read, as
- * whoever reads the chunk verifies all of it.
+ * All chunks that the deltas tell of, as one sorted array of 16 bytes each: eight bytes
+ * of the id, bundle, slot. That the rest of the id is left out costs at most a futile
+ * read, as whoever reads the chunk verifies all of it.
  *
  * Nothing is loaded until a hint has missed, which in a healthy repository happens only
- * after a vacuum. A delta that cannot be read is passed over: the directories of its bundles
- * are then read when the search goes deep.
+ * after a vacuum. A delta that cannot be read is passed over: the directories of its
+ * bundles are then read when the search goes deep.
  */
 #include "index/resolve.h"
 
@@ -72,7 +72,8 @@ static uint32_t bundle_number(struct resolver *res, const struct id *name)
 	return (uint32_t)res->n_bundles++;
 }
 
-static void add_directory(struct resolver *res, uint32_t bundle, const struct directory *d)
+static void add_directory(
+    struct resolver *res, uint32_t bundle, const struct directory *d)
 {
 	res->places = mem_grow(res->places, &res->places_cap, res->n_places + d->n_chunks,
 	    sizeof *res->places);
@@ -112,7 +113,8 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 		while ((st = delta_next_bundle(&it, &b, NULL)) == STEP_ITEM) {
 			uint32_t n = bundle_number(res, &b.name);
 
-			if (res->bundles[n].told || !directory_decode(b.directory, &d, NULL))
+			if (res->bundles[n].told ||
+			    !directory_decode(b.directory, &d, NULL))
 				continue;
 			res->bundles[n].type = b.type;
 			res->bundles[n].told = true;
@@ -120,7 +122,8 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 		}
 	while (st != STEP_FAILED && (st = delta_next_move(&it, &m, NULL)) == STEP_ITEM)
 		res->bundles[bundle_number(res, &m.from)].moved = true;
-	while (st != STEP_FAILED && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
+	while (st != STEP_FAILED &&
+	       (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
 		map_put(gone, name.b, 0);
 	directory_release(&d);
 }
@@ -220,7 +223,8 @@ static bool load_deep(struct resolver *res, enum file_type type, struct err *e)
 }
 
 /* Those in bundles that a vacuum has moved chunks out of come last. */
-static void collect(struct resolver *res, enum file_type type, uint64_t prefix, bool moved)
+static void collect(
+    struct resolver *res, enum file_type type, uint64_t prefix, bool moved)
 {
 	size_t low = 0, high = res->n_places;
 
@@ -239,7 +243,8 @@ static void collect(struct resolver *res, enum file_type type, uint64_t prefix, 
 			continue;
 		res->found = mem_grow(
 		    res->found, &res->found_cap, res->n_found + 1, sizeof *res->found);
-		res->found[res->n_found++] = (struct found){b->name, res->places[low].slot};
+		res->found[res->n_found++] =
+		    (struct found){b->name, res->places[low].slot};
 	}
 }
 

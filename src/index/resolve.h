@@ -1,8 +1,8 @@
 /*
- * Resolving for readers (design.md, section 5): where the hint misses, moves, then all copies
- * that the deltas know, and as a last resort the directories of all listed bundles. What
- * counts here is that the bytes can be had. The id decides; who reads the chunk verifies it.
- * One thread.
+ * Resolving for readers (design.md, section 5): where the hint misses, moves, then all
+ * copies that the deltas know, and as a last resort the directories of all listed
+ * bundles. What counts here is that the bytes can be had. The id decides; who reads the
+ * chunk verifies it. One thread.
  */
 #ifndef BALE_INDEX_RESOLVE_H
 #define BALE_INDEX_RESOLVE_H
@@ -23,16 +23,18 @@ struct resolver *resolver_new(struct repo *r);
 void resolver_free(struct resolver *res); /* NULL is harmless */
 
 /*
- * Places that hold a chunk, borrowed until the next call; *n is 0 where none is known. Reads
- * the deltas the first time; `deep` also the directories of bundles that no delta tells of.
+ * Places that hold a chunk, borrowed until the next call; *n is 0 where none is known.
+ * Reads the deltas the first time; `deep` also the directories of bundles that no delta
+ * tells of.
  */
 bool resolver_find(struct resolver *res, enum file_type type, const struct id *id,
     bool deep, const struct found **out, size_t *n, struct err *e);
 
 /*
- * Read a chunk from where `hint` says (NULL: nowhere), and where that misses from wherever
- * else it is. The span lives until the next call on the reader. With res NULL only the hint
- * is tried. ERR_MISSING or ERR_CORRUPT, telling of the hint: it cannot be had.
+ * Read a chunk from where `hint` says (NULL: nowhere), and where that misses from
+ * wherever else it is. The span lives until the next call on the reader. With res NULL
+ * only the hint is tried. ERR_MISSING or ERR_CORRUPT, telling of the hint: it cannot be
+ * had.
  */
 bool resolver_read(struct resolver *res, struct chunk_reader *cr, enum file_type type,
     const struct found *hint, const struct id *id, struct span *out, struct err *e);

@@ -41,7 +41,8 @@ static void put(struct repo *r, const struct band *b, enum band_file kind,
 	char name[NAME_MAX_LEN + 1];
 	struct err e = ERR_EMPTY;
 
-	if (!repo_put_json(r, "bands", types[kind], make_name, &naming, body, name, NULL, &e)) {
+	if (!repo_put_json(
+		r, "bands", types[kind], make_name, &naming, body, name, NULL, &e)) {
 		fprintf(stderr, "put %s: %s\n", types[kind], e.text);
 		exit(99);
 	}

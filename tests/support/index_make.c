@@ -22,15 +22,16 @@ void index_extent(const struct index_make *m, uint32_t slot, struct span content
 	chunk_id(m->r, FILE_DATA, content, &x->id);
 }
 
-struct bundle_ref index_bundle(
-    struct repo *r, enum file_type type, const struct span *chunks, size_t n, size_t per_frame)
+struct bundle_ref index_bundle(struct repo *r, enum file_type type,
+    const struct span *chunks, size_t n, size_t per_frame)
 {
 	char name[2 * ID_SIZE + 1], folder[16];
 	struct bundle_ref ref;
 
 	bundle_store(r, type, chunks, n, per_frame, &ref.name);
 	name_of_id(&ref.name, name);
-	if (!store_stat(r->store, folder_of(type, &ref.name, folder), name, &ref.size, NULL))
+	if (!store_stat(
+		r->store, folder_of(type, &ref.name, folder), name, &ref.size, NULL))
 		abort();
 	return ref;
 }
@@ -90,8 +91,8 @@ static void make_hunks(
 	level_store(m, l);
 }
 
-static void make_lists(
-    const struct index_make *m, const struct level *below, uint32_t level, struct level *l)
+static void make_lists(const struct index_make *m, const struct level *below,
+    uint32_t level, struct level *l)
 {
 	struct list_writer *w = list_writer_new(LIST_HUNKS, level);
 

@@ -15,8 +15,8 @@ struct index_make {
 };
 
 /* bundle_store, and the reference to what was stored. */
-struct bundle_ref index_bundle(struct repo *r, enum file_type type, const struct span *chunks,
-    size_t n, size_t per_frame);
+struct bundle_ref index_bundle(struct repo *r, enum file_type type,
+    const struct span *chunks, size_t n, size_t per_frame);
 
 /* The chunk that a test file holds, and its reference: slot i of m->data. */
 void index_extent(const struct index_make *m, uint32_t slot, struct span content,

@@ -70,7 +70,8 @@ static bool links_differ(const char *a, const char *b)
 	    strcmp(x, y) != 0) && differ(b, "links to %s, not %s", y, x);
 }
 
-static bool one_differs(const char *a, const struct stat *x, const char *b, const struct stat *y)
+static bool one_differs(
+    const char *a, const struct stat *x, const char *b, const struct stat *y)
 {
 	bool dir = S_ISDIR(x->st_mode);
 

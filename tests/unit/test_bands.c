@@ -33,7 +33,8 @@ static void junk(struct repo *r, const char *name)
 }
 
 /* The only band of a repository, read. */
-static bool read_only_band(struct repo *r, enum band_file *kind, struct band *b, struct err *e)
+static bool read_only_band(
+    struct repo *r, enum band_file *kind, struct band *b, struct err *e)
 {
 	struct bands bands;
 	bool ok;

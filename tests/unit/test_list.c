@@ -24,7 +24,8 @@ struct told {
 	char last[2000];
 };
 
-static void hear(struct monitor *m, enum problem what, struct span subject, const struct err *e)
+static void hear(
+    struct monitor *m, enum problem what, struct span subject, const struct err *e)
 {
 	struct told *t = (struct told *)m;
 
@@ -43,7 +44,8 @@ static bool see_snapshot(void *arg, const struct band_info *info, enum band_file
 
 	(void)e;
 	assert_false(pinned);
-	snprintf(line, sizeof line, "%d %s %s\n", (int)info->name.counter, words[state], b->set);
+	snprintf(line, sizeof line, "%d %s %s\n", (int)info->name.counter, words[state],
+	    b->set);
 	buf_add_str(arg, line);
 	return true;
 }
@@ -96,7 +98,8 @@ static void test_list(void **state)
 	assert_non_null(strstr(t.last, "-3: "));
 	failing = repo_reopen(store_fault_new(store_mem_clone(mem), &plan), env);
 	failing->patience = 0;
-	assert_false(list_run(failing, false, see_snapshot, &lines, &t.monitor, &res, &e));
+	assert_false(
+	    list_run(failing, false, see_snapshot, &lines, &t.monitor, &res, &e));
 	assert_int_equal(e.kind, ERR_UNREACHABLE);
 	repo_close(failing);
 	buf_release(&lines);
@@ -147,7 +150,8 @@ static void scene_init(struct scene *s, uint32_t per_hunk)
 		entries[i].apath = span_str(paths[i]);
 		entries[i].mode = 0755;
 		for (size_t k = 0; k < PATHS; k++)
-			if (k != i && strlen(paths[k]) > n && memcmp(paths[i], paths[k], n) == 0 &&
+			if (k != i && strlen(paths[k]) > n &&
+			    memcmp(paths[i], paths[k], n) == 0 &&
 			    (n == 1 || paths[k][n] == '/'))
 				entries[i].kind = ENTRY_DIR;
 	}
@@ -163,7 +167,8 @@ static void scene_release(struct scene *s)
 	repo_close(s->r);
 }
 
-static const char *ls(struct scene *s, const char *path, bool recursive, uint64_t *damaged)
+static const char *ls(
+    struct scene *s, const char *path, bool recursive, uint64_t *damaged)
 {
 	struct err e = ERR_EMPTY;
 
@@ -183,10 +188,11 @@ static void test_ls(void **state)
 
 		scene_init(&s, per_hunk);
 		assert_string_equal(ls(&s, "/", false, &d), "/ /a /a-x /c ");
-		assert_string_equal(
-		    ls(&s, "/", true, &d), "/ /a /a-x /c /a/b /a/z /a/b/f /a/b/g /a-x/f ");
+		assert_string_equal(ls(&s, "/", true, &d),
+		    "/ /a /a-x /c /a/b /a/z /a/b/f /a/b/g /a-x/f ");
 		assert_string_equal(ls(&s, "/a", false, &d), "/a /a/b /a/z ");
-		assert_string_equal(ls(&s, "/a", true, &d), "/a /a/b /a/z /a/b/f /a/b/g ");
+		assert_string_equal(
+		    ls(&s, "/a", true, &d), "/a /a/b /a/z /a/b/f /a/b/g ");
 		assert_string_equal(ls(&s, "/a/b", true, &d), "/a/b /a/b/f /a/b/g ");
 		assert_string_equal(ls(&s, "/c", true, &d), "/c ");
 		assert_string_equal(ls(&s, "/a-x", false, &d), "/a-x /a-x/f ");
@@ -259,11 +265,12 @@ static void test_cache(void **state)
 	o.cache_dir = cache;
 	assert_true(backup_run(r, &o, NULL, &res, &e));
 	assert_true(bands_list(r, &bands, &e));
-	assert_true(snapshot_resolve(r, &bands, span_str("latest"), &info, &kind, &b, &e));
+	assert_true(
+	    snapshot_resolve(r, &bands, span_str("latest"), &info, &kind, &b, &e));
 	for (int with = 0; with < 2; with++) {
 		before = gets(trace);
-		assert_true(ls_run(r, &b, span_str("/"), true, with ? cache : NULL, see_entry,
-		    &seen, NULL, &damaged, &e));
+		assert_true(ls_run(r, &b, span_str("/"), true, with ? cache : NULL,
+		    see_entry, &seen, NULL, &damaged, &e));
 		assert_int_equal(gets(trace) - before, with ? 0 : 1);
 	}
 	assert_non_null(strstr(buf_str(&seen), "/src/dir/file "));

@@ -49,7 +49,8 @@ static void scene_release(struct scene *s)
 static struct bundle_ref add_bundle(
     struct scene *s, size_t from, size_t to, struct delta_writer *w)
 {
-	struct bundle_ref ref = index_bundle(s->r, FILE_DATA, s->chunks + from, to - from, 2);
+	struct bundle_ref ref =
+	    index_bundle(s->r, FILE_DATA, s->chunks + from, to - from, 2);
 	struct delta_bundle d = {.name = ref.name, .type = FILE_DATA, .size = ref.size};
 	struct buf dir = BUF_EMPTY;
 	struct bundle *b;
@@ -180,7 +181,9 @@ static void test_deep(void **state)
 	scene_release(&s);
 }
 
-/* Where the storage fails, the answer is not "nowhere", and the next look-up starts anew. */
+/*
+ * Where the storage fails, the answer is not "nowhere", and the next look-up starts anew.
+ */
 static void test_storage_fails(void **state)
 {
 	struct delta_writer w = DELTA_WRITER_EMPTY;

@@ -41,7 +41,8 @@ struct told {
 	char last[2000];
 };
 
-static void hear(struct monitor *m, enum problem what, struct span subject, const struct err *e)
+static void hear(
+    struct monitor *m, enum problem what, struct span subject, const struct err *e)
 {
 	struct told *t = (struct told *)m;
 
@@ -49,8 +50,9 @@ static void hear(struct monitor *m, enum problem what, struct span subject, cons
 	snprintf(t->last, sizeof t->last, "%.*s: %s", (int)subject.n, subject.p, e->text);
 }
 
-static bool restore(struct repo *r, const struct band *b, const char *path, const char *to,
-    unsigned threads, struct restore_result *out, struct told *t, struct err *e)
+static bool restore(struct repo *r, const struct band *b, const char *path,
+    const char *to, unsigned threads, struct restore_result *out, struct told *t,
+    struct err *e)
 {
 	struct restore_options o = {
 	    .target = scratch_path(home, to),
@@ -147,7 +149,8 @@ static void make_tree(void)
 	assert_int_equal(mkfifo(scratch_path(src, "fifo"), 0600), 0);
 	attributes("fifo", 0604, 4);
 	make_file("first", 5000, 50);
-	assert_int_equal(link(scratch_path(src, "first"), scratch_path(src, "second")), 0);
+	assert_int_equal(
+	    link(scratch_path(src, "first"), scratch_path(src, "second")), 0);
 	assert_int_equal(
 	    link(scratch_path(src, "first"), scratch_path(src, "sub/third")), 0);
 	assert_int_equal(
@@ -280,7 +283,10 @@ static void test_parts(void **state)
 	snprintf(path, sizeof path, "all%s", src);
 	same(src, scratch_path(home, path));
 	drop("all");
-	/* A directory: hard links whose first is not part of it hang together all the same. */
+	/*
+	 * A directory: hard links whose first is not part of it hang together all the
+	 * same.
+	 */
 	snprintf(path, sizeof path, "%s/sub", src);
 	assert_true(restore(repo, &band, path, "sub", 2, &res, &t, &e));
 	assert_int_equal(stat(scratch_path(home, "sub/third"), &a), 0);
@@ -335,7 +341,8 @@ static void test_refusals(void **state)
 /* --- damage */
 
 /* Flip a byte of the frame that holds a slot of a bundle of data or hunks. */
-static void spoil(struct repo *r, enum file_type type, const struct id *name, uint32_t slot)
+static void spoil(
+    struct repo *r, enum file_type type, const struct id *name, uint32_t slot)
 {
 	char text[2 * ID_SIZE + 1], folder[16];
 	struct buf file = BUF_EMPTY;
@@ -425,8 +432,8 @@ static void test_missing_bundle(void **state)
 		assert_true(frame_get(r, b, i, &stored, &e));
 		assert_true(frame_open(r, f, buf_span(&stored), &plain[i], &e));
 		for (uint32_t k = f->first; k < f->first + f->chunks; k++)
-			assert_true(chunk_in_frame(
-			    r, b, k, buf_span(&plain[i]), &b->dir.ids[k], &chunks[k], &e));
+			assert_true(chunk_in_frame(r, b, k, buf_span(&plain[i]),
+			    &b->dir.ids[k], &chunks[k], &e));
 	}
 	assert_true(store_remove(r->store, folder, text, &e));
 	assert_true(restore(r, &band, src, "out", 2, &res, &t, &e));
@@ -450,15 +457,18 @@ static void test_missing_bundle(void **state)
 	repo_close(r);
 }
 
-/* A lost hunk takes its own entries with it; what stands in lost directories is restored. */
+/*
+ * A lost hunk takes its own entries with it; what stands in lost directories is restored.
+ */
 static void test_damaged_index(void **state)
 {
 	struct index_make m = {.per_hunk = 2};
 	struct entry entries[6];
 	static const char *const paths[6] = {"/", "/a", "/b", "/a/x", "/a/y", "/b/z"};
 	struct restore_result res;
-	struct span chunk = span_str("some content, longer than what stands in its entry, so "
-	                             "that it is a chunk of its own");
+	struct span chunk =
+	    span_str("some content, longer than what stands in its entry, so "
+		     "that it is a chunk of its own");
 	struct extent x;
 	struct band b;
 	struct told t;
@@ -534,7 +544,9 @@ static void test_damaged_links(void **state)
 
 /* --- the storage */
 
-/* Each operation fails in turn: a restore that says yes is right, and any is never wrong. */
+/*
+ * Each operation fails in turn: a restore that says yes is right, and any is never wrong.
+ */
 static void test_storage_fails(void **state)
 {
 	bool fired = true;
@@ -665,6 +677,65 @@ static void test_target_refuses(void **state)
 	}
 }
 
+static void fail_with(enum sys_call call, const char *name, int sys)
+{
+	fail_call = call;
+	fail_name = name;
+	fail_after = 0;
+	fail_errno = sys;
+	sys_fault = fail_sys;
+}
+
+/* Each entry that lacks attributes is told of once. */
+static void test_attributes(void **state)
+{
+	(void)state;
+	for (unsigned threads = 0; threads < 3; threads++) {
+		struct restore_result res;
+		struct told t;
+		struct err e;
+		bool ok;
+
+		fail_with(SYS_META, threads ? NULL : "times", EPERM);
+		ok = restore(repo, &band, src, "out", threads, &res, &t, &e);
+		sys_fault = NULL;
+		assert_true(ok);
+		/*
+		 * All but the three further links, whose attributes are their first's. Where
+		 * nothing goes, the fifo cannot be made at all.
+		 */
+		assert_int_equal(res.refused, threads > 0);
+		assert_int_equal(t.problems[PROBLEM_ATTRIBUTE], res.attributes);
+		assert_int_equal(res.damaged, 0);
+		assert_int_equal(res.attributes + res.refused, 161 + 5 + 2);
+		drop("out");
+	}
+}
+
+/* Where there are no hard links, there are copies. */
+static void test_no_links(void **state)
+{
+	struct restore_result res;
+	const char *differs;
+	unsigned missing;
+	struct told t;
+	struct err e;
+	bool ok;
+
+	(void)state;
+	fail_with(SYS_LINK, NULL, EPERM);
+	ok = restore(repo, &band, src, "out", 2, &res, &t, &e);
+	sys_fault = NULL;
+	if (!ok)
+		fail_msg("%s", e.text);
+	assert_int_equal(res.files, 164);
+	differs = tree_exceeds(src, scratch_path(home, "out"), &missing);
+	if (differs)
+		fail_msg("%s", differs);
+	assert_int_equal(missing, 0);
+	drop("out");
+}
+
 /* --- many windows */
 
 #define CHUNKS 400
@@ -680,8 +751,8 @@ static uint64_t gets(struct store *trace)
 }
 
 /*
- * 12,000 extents scattered over 400 chunks, in an order that has nothing to do with theirs,
- * and every now and then a hint that is wrong.
+ * 12,000 extents scattered over 400 chunks, in an order that has nothing to do with
+ * theirs, and every now and then a hint that is wrong.
  */
 static void test_windows(void **state)
 {
@@ -706,13 +777,17 @@ static void test_windows(void **state)
 		chunks[i] = buf_span(&content[i]);
 	}
 	m.data = index_bundle(m.r, FILE_DATA, chunks, CHUNKS, 3);
-	entries[0] = (struct entry){.apath = span_str("/"), .kind = ENTRY_DIR, .mode = 0755};
+	entries[0] =
+	    (struct entry){.apath = span_str("/"), .kind = ENTRY_DIR, .mode = 0755};
 	for (uint32_t i = 0; i < FILES; i++) {
 		struct entry *en = &entries[i + 1];
 
 		snprintf(paths[i], sizeof paths[i], "/f%03u", i);
-		*en = (struct entry){.apath = span_str(paths[i]), .mode = 0600,
-			.content = CONTENT_EXTENTS, .extents = extents[i], .n_extents = PIECES};
+		*en = (struct entry){.apath = span_str(paths[i]),
+		    .mode = 0600,
+		    .content = CONTENT_EXTENTS,
+		    .extents = extents[i],
+		    .n_extents = PIECES};
 		for (uint32_t k = 0; k < PIECES; k++) {
 			uint32_t slot = (i * 977 + k * k * 31 + k * 7) % CHUNKS;
 
@@ -729,7 +804,9 @@ static void test_windows(void **state)
 		before = gets(trace);
 		assert_true(restore(m.r, &b, "/", "out", threads, &res, &t, &e));
 		assert_int_equal(res.files, FILES);
-		/* The index, the bundle's end and few runs; what hints say costs nothing. */
+		/*
+		 * The index, the bundle's end and few runs; what hints say costs nothing.
+		 */
 		assert_true(gets(trace) - before < 80);
 		for (uint32_t i = 0; i < FILES; i++) {
 			char got[4096];
@@ -745,7 +822,8 @@ static void test_windows(void **state)
 			for (uint32_t k = 0, at = 0; k < PIECES; k++) {
 				uint32_t slot = slots[i][k];
 
-				assert_memory_equal(x.p + at, chunks[slot].p, chunks[slot].n);
+				assert_memory_equal(
+				    x.p + at, chunks[slot].p, chunks[slot].n);
 				at += (uint32_t)chunks[slot].n;
 			}
 			buf_release(&x);
@@ -769,8 +847,8 @@ static bool collect(void *arg, struct span bytes, struct err *e)
 
 static void test_cat(void **state)
 {
-	static const char *const names[] = {
-	    "sub/nothing", "sub/tiny", "sub/deep/lists", "sub/sparse", "sub/open-end", "second"};
+	static const char *const names[] = {"sub/nothing", "sub/tiny", "sub/deep/lists",
+	    "sub/sparse", "sub/open-end", "second"};
 	char path[4096], *command;
 	struct buf got = BUF_EMPTY;
 	struct err e;
@@ -779,7 +857,8 @@ static void test_cat(void **state)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		snprintf(path, sizeof path, "%s/%s", src, names[i]);
 		buf_clear(&got);
-		assert_true(cat_run(repo, &band, span_str(path), NULL, collect, &got, &e));
+		assert_true(
+		    cat_run(repo, &band, span_str(path), NULL, collect, &got, &e));
 		scratch_file(home, "cat", got.p ? got.p : (uint8_t *)"", got.n);
 		command = mem_printf("cmp -s '%s' '%s/cat'", path, home);
 		assert_int_equal(system(command), 0);
@@ -810,6 +889,8 @@ int main(void)
 		cmocka_unit_test(test_storage_fails),
 		cmocka_unit_test(test_target_full),
 		cmocka_unit_test(test_target_refuses),
+		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_no_links),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_cat),
 	};

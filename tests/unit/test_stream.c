@@ -243,7 +243,10 @@ static void test_seek_cost(void **state)
 	scene_release(&s);
 }
 
-/* Spoil the chunk with this id: of a bundle of hunks, every byte of the frame that holds it. */
+/*
+ * Spoil the chunk with this id: of a bundle of hunks, every byte of the frame that holds
+ * it.
+ */
 static void spoil(struct scene *s, const struct id *bundle, uint32_t slot)
 {
 	char name[2 * ID_SIZE + 1], folder[16];
