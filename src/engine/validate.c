@@ -1,7 +1,7 @@
 /*
- * A validation from beginning to end. Bands are read before bundles are listed, the reverse
- * of the order in which a backup writes: so what a running backup adds meanwhile is never
- * taken for missing.
+ * A validation from beginning to end. Bands are read before bundles are listed, the
+ * reverse of the order in which a backup writes: so what a running backup adds meanwhile
+ * is never taken for missing.
  */
 #include "engine/validate_internal.h"
 
@@ -105,7 +105,7 @@ bool validate_run(struct repo *r, const struct validate_options *o, struct monit
 	if (ok) {
 		valid_bands_judge(&v);
 		ok = valid_deltas(&v, &why) && valid_bundles(&v, &why) &&
-		    valid_small_files(&v, &why) && valid_refs(&v, &why);
+		     valid_small_files(&v, &why) && valid_refs(&v, &why);
 	}
 	if (ok) {
 		valid_bundles_judge(&v);

@@ -2,8 +2,8 @@
  * Validate: prove that what is stored is what was written (design.md, section 10).
  *
  * QUICK: listings and sizes against what bands, hunks and deltas say; every reference of
- * every snapshot resolves. STORED: also every byte of every file against names and digests.
- * FULL: also every frame opens, and every chunk has its id.
+ * every snapshot resolves. STORED: also every byte of every file against names and
+ * digests. FULL: also every frame opens, and every chunk has its id.
  */
 #ifndef BALE_ENGINE_VALIDATE_H
 #define BALE_ENGINE_VALIDATE_H
@@ -32,7 +32,8 @@ enum validate_level { VALIDATE_QUICK, VALIDATE_STORED, VALIDATE_FULL };
  *   newer       written by a newer bale
  */
 struct damage_report {
-	const char *file; /* folder/name; "bands/<band>-head-*" where no name can be known */
+	const char
+	    *file; /* folder/name; "bands/<band>-head-*" where no name can be known */
 	const char *kind;
 	const char *text;
 	const char *const *snapshots;
@@ -45,25 +46,28 @@ typedef void validate_damage_fn(void *arg, const struct damage_report *d);
 
 struct validate_options {
 	enum validate_level level;
-	unsigned threads, transfers; /* reading and checking goes on in the larger of both */
-	const char *cache_dir;       /* to sign what is recorded; may be NULL */
-	const volatile bool *stop;   /* may be NULL */
-	validate_damage_fn *damage;  /* told at the end, file by file; may be NULL */
+	unsigned threads,
+	    transfers;         /* reading and checking goes on in the larger of both */
+	const char *cache_dir; /* to sign what is recorded; may be NULL */
+	const volatile bool *stop;  /* may be NULL */
+	validate_damage_fn *damage; /* told at the end, file by file; may be NULL */
 	void *arg;
 };
 
 struct validate_result {
 	uint64_t damaged_files, damaged_paths;
 	uint64_t checked_files, checked_bytes;
-	uint64_t snapshots;  /* complete ones, all of whose references were followed */
-	uint64_t incomplete; /* bands without a tail that are neither fenced nor removed */
-	uint64_t litter;     /* files that attempts left behind and nobody needs: each a note */
+	uint64_t snapshots; /* complete ones, all of whose references were followed */
+	uint64_t
+	    incomplete; /* bands without a tail that are neither fenced nor removed */
+	uint64_t
+	    litter; /* files that attempts left behind and nobody needs: each a note */
 };
 
 /*
  * Damage found is success with counts; false: the check itself could not be done. Bundles
- * that are there and damaged are recorded in the repository, so that no later backup relies
- * on them; where that cannot be written, a note says so.
+ * that are there and damaged are recorded in the repository, so that no later backup
+ * relies on them; where that cannot be written, a note says so.
  */
 bool validate_run(struct repo *r, const struct validate_options *o, struct monitor *m,
     struct validate_result *out, struct err *e);

@@ -1,7 +1,7 @@
 /*
- * What is damaged and who suffers, gathered while the check goes on and told at its end; and
- * the record of it in health/, which is what makes the next backup store anew what can no
- * longer be had.
+ * What is damaged and who suffers, gathered while the check goes on and told at its end;
+ * and the record of it in health/, which is what makes the next backup store anew what
+ * can no longer be had.
  */
 #include "engine/validate_internal.h"
 
@@ -13,7 +13,8 @@
 #include "engine/client.h"
 #include "format/health.h"
 
-#define EVERYWHERE UINT32_MAX /* in place of a damage's number: a path counts once in all */
+#define EVERYWHERE                                                                       \
+	UINT32_MAX /* in place of a damage's number: a path counts once in all */
 
 /* --- sets */
 
@@ -46,9 +47,11 @@ uint32_t damage_add(struct valid *v, const char *file, const char *kind, const c
 	for (size_t i = 0; i < v->n_damage; i++)
 		if (strcmp(v->damage[i].file, file) == 0)
 			return (uint32_t)i;
-	v->damage = mem_grow(v->damage, &v->damage_cap, v->n_damage + 1, sizeof *v->damage);
+	v->damage =
+	    mem_grow(v->damage, &v->damage_cap, v->n_damage + 1, sizeof *v->damage);
 	d = &v->damage[v->n_damage++];
-	*d = (struct vdamage){.file = mem_strdup(file), .kind = kind, .text = mem_strdup(text)};
+	*d = (struct vdamage){
+	    .file = mem_strdup(file), .kind = kind, .text = mem_strdup(text)};
 	return (uint32_t)(v->n_damage - 1);
 }
 
@@ -57,7 +60,8 @@ uint32_t damage_of_bundle(struct valid *v, uint32_t number)
 	struct vbundle *b = &v->bundles[number];
 	char name[2 * ID_SIZE + 1], folder[16], path[2 * ID_SIZE + 20];
 	const char *kind = b->kind ? b->kind : "unresolved";
-	const char *text = b->text ? b->text : "a chunk that should be there is in no bundle";
+	const char *text =
+	    b->text ? b->text : "a chunk that should be there is in no bundle";
 
 	if (b->damage)
 		return b->damage - 1;
@@ -116,8 +120,12 @@ static void report_one(struct valid *v, const struct vdamage *d)
 {
 	const char **snapshots = mem_array(v->n_bands + 1, sizeof *snapshots);
 	struct span *paths = mem_array(d->n_paths + 1, sizeof *paths);
-	struct damage_report r = {.file = d->file, .kind = d->kind, .text = d->text,
-	    .snapshots = snapshots, .paths = paths, .n_paths = d->n_paths,
+	struct damage_report r = {.file = d->file,
+	    .kind = d->kind,
+	    .text = d->text,
+	    .snapshots = snapshots,
+	    .paths = paths,
+	    .n_paths = d->n_paths,
 	    .all_paths = d->all_paths};
 	const char *p = (const char *)d->paths.p;
 
@@ -155,7 +163,8 @@ void damage_release(struct valid *v)
 /* --- recording */
 
 /* Runs of slots; the whole bundle where nothing in it can be relied on. */
-static void record_bundle(const struct valid *v, const struct vbundle *b, struct health *h)
+static void record_bundle(
+    const struct valid *v, const struct vbundle *b, struct health *h)
 {
 	struct damage d = {.bundle = b->name};
 	bool any = false;
@@ -177,8 +186,8 @@ static void record_bundle(const struct valid *v, const struct vbundle *b, struct
 }
 
 /*
- * What is not there needs no record, and may only be out of sight for the moment. A bundle
- * that is whole again takes back what was recorded of it.
+ * What is not there needs no record, and may only be out of sight for the moment. A
+ * bundle that is whole again takes back what was recorded of it.
  */
 static void gather_record(const struct valid *v, struct health *h)
 {
@@ -218,9 +227,10 @@ void damage_record(struct valid *v)
 		memcpy(h.client, client.id, sizeof h.client);
 		h.time = v->repo->env->now(v->repo->env);
 		health_encode(&h, &body);
-		if (!repo_put_json(v->repo, "health", "health", name_record, NULL, &body, name,
-		        NULL, &why))
-			valid_note(v, "health", "the damage could not be recorded: %s", why.text);
+		if (!repo_put_json(v->repo, "health", "health", name_record, NULL, &body,
+			name, NULL, &why))
+			valid_note(v, "health", "the damage could not be recorded: %s",
+			    why.text);
 		json_body_release(&body);
 		client_state_release(&client);
 		cache_close(cache);

@@ -1,9 +1,9 @@
 /*
- * The table of bundles and of all chunks in them, as deltas tell it. A bundle that no delta
- * tells of is asked for its own directory later (validate_bundles.c).
+ * The table of bundles and of all chunks in them, as deltas tell it. A bundle that no
+ * delta tells of is asked for its own directory later (validate_check.c).
  *
- * The chunks of a bundle stand together, by slot; so where a hint holds, finding a chunk is
- * one comparison. Only where one misses, an order by id is made.
+ * The chunks of a bundle stand together, by slot; so where a hint holds, finding a chunk
+ * is one comparison. Only where one misses, an order by id is made.
  */
 #include "engine/validate_internal.h"
 
@@ -85,7 +85,7 @@ bool valid_place_good(
 	uint32_t at = b->base + slot;
 
 	return b->listed && b->has_dir && !b->all_bad && slot < b->n_chunks &&
-	    id_equal(&v->ids[at], id) && !(v->bad[at / 8] >> at % 8 & 1);
+	       id_equal(&v->ids[at], id) && !(v->bad[at / 8] >> at % 8 & 1);
 }
 
 static int by_id(const void *a, const void *b, void *arg)
@@ -178,8 +178,8 @@ static bool add_bundles(
 	return st == STEP_END;
 }
 
-static bool add_moves(struct valid *v, struct delta_iter *it, struct map *superseded,
-    struct fault *f)
+static bool add_moves(
+    struct valid *v, struct delta_iter *it, struct map *superseded, struct fault *f)
 {
 	static const enum file_type types[] = {FILE_DATA, FILE_HUNKS};
 	struct delta_move m;
@@ -202,7 +202,7 @@ static bool add_delta(
 	struct directory dir = DIRECTORY_EMPTY;
 	struct delta_iter it;
 	bool ok = delta_open(&it, plain, f) && add_bundles(v, &it, &dir, f) &&
-	    add_moves(v, &it, superseded, f);
+		  add_moves(v, &it, superseded, f);
 
 	directory_release(&dir);
 	return ok;
@@ -217,7 +217,7 @@ static bool delta_torn(struct valid *v, const char *name)
 	bool torn;
 
 	torn = !repo_get(v->repo, "index", name, 0, FILE_HEAD_SIZE, &head, &size, NULL) ||
-	    !file_head_decode(buf_span(&head), &h, NULL) || size != h.total;
+	       !file_head_decode(buf_span(&head), &h, NULL) || size != h.total;
 	buf_release(&head);
 	return torn;
 }
@@ -275,8 +275,8 @@ static void judge_missing(
 	while (map_next(&v->told, &at, &key, &required)) {
 		name_of_id(key, name);
 		snprintf(path, sizeof path, "index/%s", name);
-		if (required && !store_listing_has(l, name) && !map_get(superseded, key) &&
-		    !valid_condemned(v, path))
+		if (required && !store_listing_has(l, name) &&
+		    !map_get(superseded, key) && !valid_condemned(v, path))
 			damage_add(v, path, "missing", "the tail of its run tells of it");
 	}
 }
@@ -293,9 +293,10 @@ bool valid_deltas(struct valid *v, struct err *e)
 	for (size_t i = 0; ok && i < l.n; i++) {
 		if (id_of_name(l.names[i], &id))
 			ok = read_delta(v, l.names[i], &superseded, &plain, e) &&
-			    !valid_stopped(v, e);
+			     !valid_stopped(v, e);
 		else
-			valid_note(v, l.names[i], "not a name of bale's in index/: left alone");
+			valid_note(
+			    v, l.names[i], "not a name of bale's in index/: left alone");
 	}
 	if (ok)
 		judge_missing(v, &l, &superseded);

@@ -3,9 +3,13 @@
  *
  *   validate.c          the run from beginning to end
  *   validate_files.c    small files: listing, getting and checking them
- *   validate_bands.c    files of bands, and what they tell of each other
+ *   validate_small.c    the kinds of them, but for those of bands
+ *   validate_bands.c    files of bands
+ *   validate_judge.c    what bands tell of each other
  *   validate_deltas.c   the table of bundles and of all chunks, from the deltas
- *   validate_bundles.c  bundles byte by byte, in the pool
+ *   validate_check.c    one bundle byte by byte, in the pool
+ *   validate_bundles.c  all bundles
+ *   validate_read.c     the reading of hunks and lists
  *   validate_refs.c     every reference of every band
  *   validate_damage.c   what is damaged, who suffers, and the record of it
  *
@@ -26,19 +30,20 @@
 struct vbundle {
 	struct id name;
 	enum file_type type;
-	uint64_t size;     /* as a delta, tail or hunk tells; 0: not told */
+	uint64_t size; /* as a delta, tail or hunk tells; 0: not told */
 	bool listed;
-	bool named;        /* by a delta, part, tail or hunk: not litter */
-	bool required;     /* by the tail of a complete band */
-	bool gone;         /* condemned, or moved away: it may be missing */
+	bool named;    /* by a delta, part, tail or hunk: not litter */
+	bool required; /* by the tail of a complete band */
+	bool gone;     /* condemned, or moved away: it may be missing */
 	bool has_dir;
 	uint32_t base, n_chunks; /* its share of the table of chunks */
-	const char *kind;  /* what is wrong with it; NULL: nothing is known */
+	const char *kind;        /* what is wrong with it; NULL: nothing is known */
 	char *text;
-	bool all_bad;      /* none of its chunks can be had */
-	bool torn;         /* shorter than it says: perhaps only an attempt */
-	uint32_t damage;   /* its number + 1; 0: none */
-	int64_t bad_at, good_at; /* when health/ last called it damaged, whole; 0: never */
+	bool all_bad;    /* none of its chunks can be had */
+	bool torn;       /* shorter than it says: perhaps only an attempt */
+	uint32_t damage; /* its number + 1; 0: none */
+	int64_t bad_at,
+	    good_at; /* health/ called it damaged, whole; 0: never */
 };
 
 /* A band, from the listing and from whichever of its files was read. */
@@ -47,12 +52,12 @@ struct vband {
 	unsigned heads, parts, tails, max_part; /* as listed */
 	bool removed, fenced;
 	enum band_kind kind;
-	bool has_tail, has_head;   /* a whole one */
-	bool lost;                 /* was complete, and its tail is damaged or missing */
-	unsigned part;             /* the newest whole one, if there is no tail */
+	bool has_tail, has_head; /* a whole one */
+	bool lost;               /* was complete, and its tail is damaged or missing */
+	unsigned part;           /* the newest whole one, if there is no tail */
 	char prev[BAND_MAX_LEN + 1];
 	uint32_t level;
-	struct band_ref *refs;     /* of the tail, or the newest part */
+	struct band_ref *refs; /* of the tail, or the newest part */
 	size_t n_refs;
 };
 
@@ -76,15 +81,25 @@ struct vdamage {
 	char *file;
 	const char *kind;
 	char *text;
-	struct buf paths;    /* the first VALIDATE_PATHS, each with a NUL behind it */
+	struct buf paths; /* the first VALIDATE_PATHS, each with a NUL behind it */
 	size_t n_paths, all_paths;
-	uint8_t *bands;      /* a bit for each band */
+	uint8_t *bands; /* a bit for each band */
 };
 
 /* Numbers of damages, ascending. */
 struct vset {
 	uint32_t *v;
 	size_t n, cap;
+};
+
+/* Frames of a bundle of hunks that stand behind the one read last, and that one opened.
+ */
+struct vahead {
+	struct id bundle;
+	uint64_t at;
+	struct buf stored, plain;
+	uint32_t frame; /* whose bytes `plain` is */
+	bool opened;
 };
 
 struct valid {
@@ -102,24 +117,25 @@ struct valid {
 	struct vroll *rolls;
 	size_t n_rolls, rolls_cap;
 	struct map condemned; /* digest of "folder/name", or of "client-counter" */
-	struct map told;      /* name of a delta that a band tells of → 1 where required */
+	struct map told; /* name of a delta that a band tells of → 1 where required */
 
 	struct vbundle *bundles;
 	size_t n_bundles, bundles_cap;
 	struct map bundle_at; /* type and name → number */
 	uint32_t *by_base;    /* bundles with a directory, in the order of their share */
 	size_t n_by_base, by_base_cap;
-	struct id *ids;       /* of all chunks */
+	struct id *ids; /* of all chunks */
 	size_t n_ids, ids_cap;
-	uint8_t *bad;         /* a bit for each chunk */
+	uint8_t *bad; /* a bit for each chunk */
 	size_t bad_cap;
-	uint32_t *sorted;     /* chunks by id; NULL until it is needed */
+	uint32_t *sorted; /* chunks by id; NULL until it is needed */
 
-	struct chunk_reader *reader;
-	struct map seen;      /* hunk or list → offset + 1 of its damages in chains; 0: none */
-	uint32_t *chains;     /* count and numbers, end to end */
+	struct chunk_reader *reader; /* for its bundles */
+	struct vahead ahead;
+	struct map seen; /* hunk or list → its damages in chains: offset + 1, or 0 */
+	uint32_t *chains; /* count and numbers, end to end */
 	size_t n_chains, chains_cap;
-	bool quiet;           /* in an incomplete band: what does not resolve is only counted */
+	bool quiet; /* in an incomplete band: what does not resolve is only counted */
 	uint64_t quiet_refs;
 
 	struct vdamage *damage;
@@ -145,14 +161,16 @@ void valid_checked(struct valid *v, uint64_t files, uint64_t bytes);
 
 /* --- validate_files.c */
 
+#define VPATH_SIZE (NAME_MAX_LEN + 20) /* of folder/name */
+
 /* One small file, fetched by the pool, on its way to a verdict. */
 struct vfile {
 	struct job job;
 	struct repo *repo;
 	const char *folder;
 	char name[NAME_MAX_LEN + 1];
-	size_t band;     /* for files of bands */
-	bool look;       /* only its size is asked for */
+	size_t band; /* for files of bands */
+	bool look;   /* only its size is asked for */
 	struct buf bytes;
 	uint64_t size;
 	struct err why;
@@ -171,11 +189,16 @@ bool valid_folder(
     struct valid *v, const char *folder, vlook_fn *look, vfile_fn *fn, struct err *e);
 
 /*
- * Check the envelope of a JSON file that has been got. On success the caller closes *jf. Else
- * *what is the kind of damage, NULL where the file is sound, but of a newer version.
+ * Check the envelope of a JSON file that has been got. On success the caller closes *jf.
+ * Else *what is the kind of damage, NULL where the file is sound, but of a newer version.
  */
 bool valid_json(struct valid *v, const struct vfile *f, const char *type,
-    struct json_file *jf, struct buf *secret, const char **what, bool *torn, struct err *e);
+    struct json_file *jf, struct buf *secret, const char **what, bool *torn,
+    struct err *e);
+
+void vfile_path(const struct vfile *f, char out[VPATH_SIZE]);
+
+/* --- validate_small.c */
 
 /* README.txt, bale.json, keys, marks, clients, health; tombstones. */
 bool valid_tombstones(struct valid *v, struct err *e);
@@ -187,13 +210,18 @@ bool valid_condemned(const struct valid *v, const char *path);
 /* --- validate_bands.c */
 
 bool valid_bands(struct valid *v, struct err *e);
-
-/* When all is read: broken files, roll-calls, predecessors, heads and parts. */
-void valid_bands_judge(struct valid *v);
 void valid_bands_release(struct valid *v);
+
+/* SIZE_MAX where it is not there. */
+size_t valid_band_number(const struct valid *v, const char *name);
 
 /* Whether its references have to resolve. */
 bool valid_complete(const struct vband *b);
+
+/* --- validate_judge.c */
+
+/* When all is read: broken files, roll-calls, predecessors, heads and parts. */
+void valid_bands_judge(struct valid *v);
 
 /* --- validate_deltas.c */
 
@@ -221,10 +249,50 @@ struct vplace {
 bool valid_places(struct valid *v, enum file_type type, const struct id *id, size_t *at,
     struct vplace *out);
 
+/* --- validate_check.c */
+
+struct vcheck {
+	struct job job;
+	struct repo *repo;
+	const volatile bool *stop;
+	uint32_t number;
+	enum validate_level level;
+	struct id name;
+	enum file_type type;
+	uint64_t told; /* size; 0: not told */
+	bool want_dir;
+	char folder[16], file[2 * ID_SIZE + 1];
+	/* found */
+	uint64_t size, bytes; /* bytes: read to be checked */
+	struct bundle *bundle;
+	const char *kind;
+	struct err why;
+	bool torn;
+	uint8_t *bad; /* a bit for each slot; NULL: none is */
+	uint32_t n_bad;
+	const char *frame_kind; /* what the first bad slot suffers from */
+	struct err frame_why;
+	struct buf piece, plain;
+};
+
+void vcheck_run(struct job *j);
+
 /* --- validate_bundles.c */
 
 bool valid_bundles(struct valid *v, struct err *e);
 void valid_bundles_judge(struct valid *v);
+
+/* --- validate_read.c */
+
+void valid_reading_begin(struct valid *v);
+void valid_reading_end(struct valid *v);
+
+/*
+ * A hunk or list from wherever it is: *place, the hint at first, becomes where it was
+ * found. STEP_END: it cannot be had, and what stands in the way is noted with its bundle.
+ */
+enum step valid_read_index(struct valid *v, const struct id *id, struct vplace *place,
+    struct buf *plain, struct err *e);
 
 /* --- validate_refs.c */
 
@@ -233,7 +301,8 @@ bool valid_refs(struct valid *v, struct err *e);
 /* --- validate_damage.c */
 
 /* Takes nothing; the first that is said of a file counts. */
-uint32_t damage_add(struct valid *v, const char *file, const char *kind, const char *text);
+uint32_t damage_add(
+    struct valid *v, const char *file, const char *kind, const char *text);
 uint32_t damage_of_bundle(struct valid *v, uint32_t number);
 void damage_band(struct valid *v, uint32_t damage, size_t band);
 

@@ -3,9 +3,9 @@
  * it, and its damages are kept with its id; so what a band suffers from follows from what
  * its own references suffer from.
  *
- * A reference resolves where the table says that its chunk is, be it the hint or any other
- * place; that it is really there is for validate_bundles.c to have found out. Hunks and
- * lists themselves are read here, at every level.
+ * A reference resolves where the table says that its chunk is, be it the hint or any
+ * other place; that it is really there is for validate_check.c to have found out. Hunks
+ * and lists themselves are read here, at every level.
  */
 #include "engine/validate_internal.h"
 
@@ -90,64 +90,7 @@ static void check_chunk(struct valid *v, enum file_type type, const struct id *i
 	blame_places(v, type, id, bundle, out);
 }
 
-/* --- hunks and lists: reading */
-
-static void found_bad(struct valid *v, const struct vplace *p, const struct err *why)
-{
-	struct vbundle *b = &v->bundles[p->bundle];
-	struct err open_why = ERR_EMPTY;
-	struct bundle *open;
-
-	if (why->kind == ERR_MISSING)
-		b->listed = false;
-	else if (chunk_reader_bundle(v->reader, FILE_HUNKS, &b->name, &open, &open_why))
-		valid_chunk_bad(v, p->bundle, p->slot);
-	else
-		b->all_bad = true;
-	if (!b->kind && why->kind != ERR_MISSING) {
-		b->kind = valid_kind(why, b->all_bad ? "directory" : "frame");
-		b->text = mem_strdup(why->text);
-	}
-}
-
-/* STEP_END: it is not there. */
-static enum step read_place(struct valid *v, const struct vplace *p, const struct id *id,
-    struct buf *plain, struct err *e)
-{
-	struct err why = ERR_EMPTY;
-	struct span bytes;
-
-	if (!valid_place_good(v, p->bundle, p->slot, id))
-		return STEP_END;
-	if (chunk_read(v->reader, FILE_HUNKS, &v->bundles[p->bundle].name, p->slot, id, &bytes,
-	        &why)) {
-		buf_clear(plain);
-		buf_add_span(plain, bytes);
-		return STEP_ITEM;
-	}
-	if (valid_fatal(&why)) {
-		*e = why;
-		return STEP_FAILED;
-	}
-	found_bad(v, p, &why);
-	return STEP_END;
-}
-
-/* A hunk or list from wherever it is; *place is where it was found. */
-static enum step read_index(struct valid *v, const struct id *id, struct vplace *place,
-    struct buf *plain, struct err *e)
-{
-	enum step st = read_place(v, place, id, plain, e);
-	struct vplace p;
-	size_t at = 0;
-
-	while (st == STEP_END && valid_places(v, FILE_HUNKS, id, &at, &p)) {
-		st = read_place(v, &p, id, plain, e);
-		if (st == STEP_ITEM)
-			*place = p;
-	}
-	return st;
-}
+/* --- hunks and lists */
 
 /* It has its id, and yet is not what it should be. */
 static void malformed(
@@ -226,11 +169,11 @@ static bool extent_items(struct valid *v, struct span plain, uint32_t bundle,
 		if (x.hole)
 			continue;
 		if (level > 0)
-			ok = check_extent_list(
-			    v, &x, numbers_get(v, &numbers, x.hint.bundle), level - 1, out, e);
+			ok = check_extent_list(v, &x,
+			    numbers_get(v, &numbers, x.hint.bundle), level - 1, out, e);
 		else
-			check_chunk(v, FILE_DATA, &x.id, numbers_get(v, &numbers, x.hint.bundle),
-			    x.hint.slot, out);
+			check_chunk(v, FILE_DATA, &x.id,
+			    numbers_get(v, &numbers, x.hint.bundle), x.hint.slot, out);
 	}
 	if (ok && st == STEP_FAILED)
 		malformed(v, bundle, &f, out);
@@ -250,7 +193,7 @@ static bool check_extent_list(struct valid *v, const struct extent *ref, uint32_
 
 	if (recall(v, &ref->id, out))
 		return true;
-	switch (read_index(v, &ref->id, &place, &plain, e)) {
+	switch (valid_read_index(v, &ref->id, &place, &plain, e)) {
 	case STEP_ITEM:
 		ok = extent_items(v, buf_span(&plain), place.bundle, level, &mine, e);
 		break;
@@ -280,11 +223,12 @@ static bool check_entry(struct valid *v, const struct entry *en, struct numbers 
 		if (x->hole)
 			continue;
 		if (en->content == CONTENT_LIST)
-			ok = check_extent_list(v, x, numbers_get(v, lists, x->hint.bundle),
-			    en->list_level, out, e);
+			ok =
+			    check_extent_list(v, x, numbers_get(v, lists, x->hint.bundle),
+				en->list_level, out, e);
 		else
-			check_chunk(v, FILE_DATA, &x->id, numbers_get(v, data, x->hint.bundle),
-			    x->hint.slot, out);
+			check_chunk(v, FILE_DATA, &x->id,
+			    numbers_get(v, data, x->hint.bundle), x->hint.slot, out);
 	}
 	return ok;
 }
@@ -313,7 +257,8 @@ static bool hunk_items(struct valid *v, const struct hunk_ref *ref, struct span 
 	numbers_init(&lists, it.bundles, it.n_bundles, FILE_HUNKS);
 	while (ok && (st = hunk_next(&it, &en, &f)) == STEP_ITEM) {
 		if (seen++ == 0 && !span_equal(en.apath, ref->first)) {
-			fault_set(&f, FAULT_CORRUPT, 0, "it does not begin as its reference tells");
+			fault_set(&f, FAULT_CORRUPT, 0,
+			    "it does not begin as its reference tells");
 			st = STEP_FAILED;
 			break;
 		}
@@ -325,7 +270,8 @@ static bool hunk_items(struct valid *v, const struct hunk_ref *ref, struct span 
 		}
 	}
 	if (ok && st == STEP_END && seen != ref->entries) {
-		fault_set(&f, FAULT_CORRUPT, 0, "not as many entries as its reference tells");
+		fault_set(
+		    &f, FAULT_CORRUPT, 0, "not as many entries as its reference tells");
 		st = STEP_FAILED;
 	}
 	if (ok && st == STEP_FAILED) {
@@ -369,11 +315,12 @@ static bool list_items(struct valid *v, struct span plain, uint32_t bundle,
 		while (ok && (st = list_next_hunk(&it, &x, &f)) == STEP_ITEM) {
 			entries += x.entries;
 			ok = !valid_stopped(v, e) &&
-			    check_index(v, &x, numbers_get(v, &numbers, x.hint.bundle), level,
-			        out, e);
+			     check_index(v, &x, numbers_get(v, &numbers, x.hint.bundle),
+				 level, out, e);
 		}
 	if (ok && st == STEP_END && entries != ref->entries) {
-		fault_set(&f, FAULT_CORRUPT, 0, "not as many entries as its reference tells");
+		fault_set(
+		    &f, FAULT_CORRUPT, 0, "not as many entries as its reference tells");
 		st = STEP_FAILED;
 	}
 	if (ok && st == STEP_FAILED)
@@ -394,7 +341,7 @@ static bool check_index(struct valid *v, const struct hunk_ref *ref, uint32_t bu
 
 	if (recall(v, &ref->id, out))
 		return true;
-	switch (read_index(v, &ref->id, &place, &plain, e)) {
+	switch (valid_read_index(v, &ref->id, &place, &plain, e)) {
 	case STEP_ITEM:
 		if (level == 0)
 			ok = hunk_items(v, ref, buf_span(&plain), place.bundle, &mine, e);
@@ -428,14 +375,16 @@ static bool check_band(struct valid *v, size_t number, struct err *e)
 	v->quiet_refs = 0;
 	for (size_t i = 0; ok && i < b->n_refs; i++)
 		ok = !valid_stopped(v, e) &&
-		    check_index(v, &b->refs[i].ref,
-		        hinted(v, FILE_HUNKS, &b->refs[i].bundle.name, b->refs[i].bundle.size),
-		        b->level, &all, e);
+		     check_index(v, &b->refs[i].ref,
+			 hinted(v, FILE_HUNKS, &b->refs[i].bundle.name,
+			     b->refs[i].bundle.size),
+			 b->level, &all, e);
 	for (size_t i = 0; ok && !v->quiet && i < all.n; i++)
 		damage_band(v, all.v[i], number);
 	if (ok && v->quiet && v->quiet_refs > 0)
 		valid_note(v, b->name.text,
-		    "incomplete, and %llu references in what there is of it do not resolve",
+		    "incomplete, and %llu references in what there is of it do not "
+		    "resolve",
 		    (unsigned long long)v->quiet_refs);
 	free(all.v);
 	return ok;
@@ -446,7 +395,7 @@ bool valid_refs(struct valid *v, struct err *e)
 {
 	bool ok = true;
 
-	v->reader = chunk_reader_new(v->repo, 8, 4);
+	valid_reading_begin(v);
 	for (size_t i = 0; ok && i < v->n_bands; i++)
 		if (valid_complete(&v->bands[i]))
 			ok = check_band(v, i, e);
@@ -455,7 +404,6 @@ bool valid_refs(struct valid *v, struct err *e)
 		if (!v->bands[i].has_tail && !v->bands[i].removed && !v->bands[i].fenced)
 			ok = check_band(v, i, e);
 	v->quiet = false;
-	chunk_reader_free(v->reader);
-	v->reader = NULL;
+	valid_reading_end(v);
 	return ok;
 }

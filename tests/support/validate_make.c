@@ -48,7 +48,8 @@ void fixture_tree(const char *dir, const char *below, unsigned files, uint64_t s
 }
 
 bool fixture_backup(struct fixture *f, const char *below, const char *set,
-    const volatile bool *stop, struct monitor *m, struct backup_result *res, struct err *e)
+    const volatile bool *stop, struct monitor *m, struct backup_result *res,
+    struct err *e)
 {
 	char *path = mem_strdup(scratch_path(f->dir, below));
 	char *cache = mem_strdup(scratch_path(f->dir, "cache"));
@@ -73,8 +74,8 @@ bool fixture_backup(struct fixture *f, const char *below, const char *set,
 	return ok;
 }
 
-void fixture_backup_well(
-    struct fixture *f, const char *below, const char *set, char snapshot[BAND_MAX_LEN + 1])
+void fixture_backup_well(struct fixture *f, const char *below, const char *set,
+    char snapshot[BAND_MAX_LEN + 1])
 {
 	struct backup_result res;
 	struct err e = ERR_EMPTY;
@@ -136,8 +137,8 @@ void fixture_teardown(struct fixture *f)
 
 struct files files_of(struct store *s)
 {
-	static const char *const others[] = {"", "keys", "bands", "hunks", "index", "tombstones",
-	    "marks", "clients", "health"};
+	static const char *const others[] = {"", "keys", "bands", "hunks", "index",
+	    "tombstones", "marks", "clients", "health"};
 	struct files out = {0};
 	char folder[16];
 
@@ -158,7 +159,8 @@ struct files files_of(struct store *s)
 			memset(f, 0, sizeof *f);
 			strcpy(f->folder, folder);
 			strcpy(f->name, l.names[k]);
-			must(store_get(s, folder, f->name, 0, SIZE_MAX, &f->bytes, NULL, &e),
+			must(store_get(
+				 s, folder, f->name, 0, SIZE_MAX, &f->bytes, NULL, &e),
 			    "get", &e);
 		}
 		store_listing_release(&l);
@@ -179,8 +181,8 @@ const char *path_of(const struct file *f)
 	static unsigned turn;
 
 	turn ^= 1;
-	snprintf(path[turn], sizeof path[turn], "%s%s%s", f->folder, *f->folder ? "/" : "",
-	    f->name);
+	snprintf(path[turn], sizeof path[turn], "%s%s%s", f->folder,
+	    *f->folder ? "/" : "", f->name);
 	return path[turn];
 }
 
@@ -214,8 +216,12 @@ bool validate(struct fixture *f, struct store *s, enum validate_level level,
     unsigned threads, struct hearing *h, struct err *e)
 {
 	char *cache = mem_strdup(scratch_path(f->dir, "cache"));
-	struct validate_options o = {.level = level, .threads = threads, .transfers = threads,
-	    .cache_dir = cache, .damage = on_damage, .arg = h};
+	struct validate_options o = {.level = level,
+	    .threads = threads,
+	    .transfers = threads,
+	    .cache_dir = cache,
+	    .damage = on_damage,
+	    .arg = h};
 	bool ok;
 
 	*h = (struct hearing){.monitor = {.problem = on_problem}};
@@ -226,7 +232,8 @@ bool validate(struct fixture *f, struct store *s, enum validate_level level,
 	return ok;
 }
 
-void hear(struct fixture *f, struct store *s, enum validate_level level, struct hearing *h)
+void hear(
+    struct fixture *f, struct store *s, enum validate_level level, struct hearing *h)
 {
 	struct err e = ERR_EMPTY;
 

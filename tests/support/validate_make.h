@@ -18,8 +18,8 @@ struct fixture {
 };
 
 /*
- * Two snapshots of one set, the second with a few changes, and one of another set; chunks,
- * frames and bundles are small, and one file has more chunks than an entry holds.
+ * Two snapshots of one set, the second with a few changes, and one of another set;
+ * chunks, frames and bundles are small, and one file has more chunks than an entry holds.
  */
 void fixture_setup(struct fixture *f, bool encrypted);
 void fixture_teardown(struct fixture *f);
@@ -29,9 +29,10 @@ void fixture_tree(const char *dir, const char *below, unsigned files, uint64_t s
 
 /* Back up dir/below; m and stop may be NULL. */
 bool fixture_backup(struct fixture *f, const char *below, const char *set,
-    const volatile bool *stop, struct monitor *m, struct backup_result *res, struct err *e);
-void fixture_backup_well(
-    struct fixture *f, const char *below, const char *set, char snapshot[BAND_MAX_LEN + 1]);
+    const volatile bool *stop, struct monitor *m, struct backup_result *res,
+    struct err *e);
+void fixture_backup_well(struct fixture *f, const char *below, const char *set,
+    char snapshot[BAND_MAX_LEN + 1]);
 
 void noise(uint8_t *p, size_t n, uint64_t seed);
 
@@ -69,7 +70,8 @@ bool validate(struct fixture *f, struct store *s, enum validate_level level,
     unsigned threads, struct hearing *h, struct err *e);
 
 /* On one thread, and it must succeed. */
-void hear(struct fixture *f, struct store *s, enum validate_level level, struct hearing *h);
+void hear(
+    struct fixture *f, struct store *s, enum validate_level level, struct hearing *h);
 void forget(struct hearing *h);
 const struct heard *heard_of(const struct hearing *h, const char *file);
 

@@ -45,7 +45,8 @@ static void test_clean(void **state)
 		assert_true(data >= 3 && hunks >= 3);
 		hear(&f, f.clean, VALIDATE_FULL, &h);
 		assert_int_equal(h.res.checked_files, l.n);
-		assert_true(h.res.checked_bytes <= bytes && h.res.checked_bytes > bytes * 9 / 10);
+		assert_true(
+		    h.res.checked_bytes <= bytes && h.res.checked_bytes > bytes * 9 / 10);
 		forget(&h);
 		files_release(&l);
 		fixture_teardown(&f);
@@ -103,7 +104,8 @@ static void test_killed(void **state)
 	fixture_setup(&f, true);
 	fixture_tree(f.dir, "three", 250, 123456);
 	for (; !done; plan.nth++) {
-		struct store *faulty = store_fault_new(store_mem_clone(f.clean), &plan), *left;
+		struct store *faulty = store_fault_new(store_mem_clone(f.clean), &plan),
+			     *left;
 		struct err e = ERR_EMPTY;
 
 		f.repo->store = faulty;
@@ -118,7 +120,8 @@ static void test_killed(void **state)
 	fixture_teardown(&f);
 }
 
-/* An interrupted run leaves a band without a tail; one that was killed also torn bundles. */
+/* An interrupted run leaves a band without a tail; one that was killed also torn bundles.
+ */
 static void test_interrupted(void **state)
 {
 	struct stopper stopper = {.monitor = {.progress = stop_late}};
@@ -269,13 +272,15 @@ static void expect_suffering(
 
 			for (uint32_t k = 0; k < en.n_extents; k++)
 				a.hit = a.hit || (en.content == CONTENT_LIST &&
-				    is_lost(lost, &en.extents[k].id));
+						     is_lost(lost, &en.extents[k].id));
 			if (en.content == CONTENT_EXTENTS || en.content == CONTENT_LIST)
-				assert_true(stream_extents(rd.stream, &en, on_extent, &a, &e));
+				assert_true(
+				    stream_extents(rd.stream, &en, on_extent, &a, &e));
 			if (!a.hit)
 				continue;
 			any = true;
-			snprintf(line, sizeof line, "%.*s\n", (int)en.apath.n, en.apath.p);
+			snprintf(
+			    line, sizeof line, "%.*s\n", (int)en.apath.n, en.apath.p);
 			if (!strstr(buf_str(paths), line))
 				buf_add_str(paths, line);
 		}
@@ -302,7 +307,8 @@ static void check_same_lines(struct buf *got, struct buf *want)
 
 	assert_int_equal(count_lines(got), count_lines(want));
 	copy = mem_strdup(buf_str(want));
-	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r(copy, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		char *whole = mem_printf("%s\n", line);
 
 		if (!strstr(buf_str(got), whole))
@@ -324,7 +330,8 @@ static void check_data_flip(
 	assert_true(id_of_name(file->name, &name));
 	assert_true(bundle_open(f->repo, FILE_DATA, &name, &b, &e));
 	lost = lost_by(b, at);
-	/* The header is not needed to read a bundle whose end is not also its beginning. */
+	/* The header is not needed to read a bundle whose end is not also its beginning.
+	 */
 	if (at < FILE_HEAD_SIZE && b->size > 65536)
 		lost.end = lost.first = 0;
 	expect_suffering(f, &lost, &paths, &snapshots);
@@ -431,7 +438,8 @@ static void test_heals(void **state)
 	forget(&h);
 	assert_int_equal(records(f.clean), 1);
 
-	/* Known already: not recorded again. What can be had of it elsewhere is not lost. */
+	/* Known already: not recorded again. What can be had of it elsewhere is not lost.
+	 */
 	fixture_backup_well(&f, "one", "one", snapshot);
 	hear(&f, f.clean, VALIDATE_FULL, &h);
 	assert_int_equal(h.n, 1);

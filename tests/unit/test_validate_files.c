@@ -30,9 +30,10 @@ static void test_lengths(void **state)
 	fixture_setup(&f, true);
 	l = files_of(f.clean);
 	for (size_t i = 0; i < l.n; i++) {
-		size_t n = l.v[i].bytes.n, lengths[] = {0, 1, n / 2, n - 1, n + 1, n + 5000};
+		size_t n = l.v[i].bytes.n,
+		       lengths[] = {0, 1, n / 2, n - 1, n + 1, n + 5000};
 		bool bundle = strcmp(l.v[i].folder, "hunks") == 0 ||
-		    strncmp(l.v[i].folder, "data", 4) == 0;
+			      strncmp(l.v[i].folder, "data", 4) == 0;
 
 		for (size_t k = 0; k < 6; k++) {
 			struct store *s = store_mem_clone(f.clean);
@@ -42,7 +43,8 @@ static void test_lengths(void **state)
 			memset(buf_extend(&b, 5000), 0, 5000);
 			b.n = lengths[k];
 			store_replace(s, l.v[i].folder, l.v[i].name, buf_span(&b));
-			for (enum validate_level at = VALIDATE_QUICK; at <= VALIDATE_FULL; at++) {
+			for (enum validate_level at = VALIDATE_QUICK; at <= VALIDATE_FULL;
+			     at++) {
 				struct hearing h;
 
 				hear(&f, s, at, &h);
@@ -58,11 +60,12 @@ static void test_lengths(void **state)
 	fixture_teardown(&f);
 }
 
-/* Nothing tells of the newest tail, and in memory of its band is then only a head and parts. */
+/* Nothing tells of the newest tail, and in memory of its band is then only a head and
+ * parts. */
 static bool is_untold(const struct fixture *f, const struct file *file)
 {
 	return strncmp(file->name, f->snapshot[2], strlen(f->snapshot[2])) == 0 &&
-	    (strstr(file->name, "-tail-") || strstr(file->name, "-part-"));
+	       (strstr(file->name, "-tail-") || strstr(file->name, "-part-"));
 }
 
 static bool is_last_part(const struct files *l, const struct file *file)
@@ -110,7 +113,8 @@ static void test_missing(void **state)
 			if (!band && strcmp(l.v[i].folder, "keys") != 0)
 				assert_string_equal(h.v[0].file, path_of(&l.v[i]));
 			if (strncmp(l.v[i].folder, "data", 4) == 0)
-				assert_true(h.v[0].all_paths > 0 && h.v[0].snapshots.n > 0);
+				assert_true(
+				    h.v[0].all_paths > 0 && h.v[0].snapshots.n > 0);
 			forget(&h);
 		}
 		store_free(s);
@@ -165,8 +169,10 @@ static void test_swapped(void **state)
 			continue;
 		s = store_mem_clone(f.clean);
 		store_replace(s, l.v[i].folder, l.v[i].name, buf_span(&l.v[i + 1].bytes));
-		store_replace(s, l.v[i + 1].folder, l.v[i + 1].name, buf_span(&l.v[i].bytes));
-		for (enum validate_level at = VALIDATE_STORED; at <= VALIDATE_FULL; at++) {
+		store_replace(
+		    s, l.v[i + 1].folder, l.v[i + 1].name, buf_span(&l.v[i].bytes));
+		for (enum validate_level at = VALIDATE_STORED; at <= VALIDATE_FULL;
+		     at++) {
 			struct hearing h;
 
 			hear(&f, s, at, &h);
@@ -181,7 +187,8 @@ static void test_swapped(void **state)
 	fixture_teardown(&f);
 }
 
-/* A copy under another name that could be one; and a name that could not, which is a note. */
+/* A copy under another name that could be one; and a name that could not, which is a
+ * note. */
 static void test_doubled(void **state)
 {
 	struct fixture f;
@@ -204,10 +211,12 @@ static void test_doubled(void **state)
 		other[n - 1] = other[n - 1] == '0' ? '1' : '0';
 		put(s, l.v[i].folder, other, buf_span(&l.v[i].bytes));
 		put(s, l.v[i].folder, "what.is-this", span_str("x"));
-		for (enum validate_level at = VALIDATE_STORED; at <= VALIDATE_FULL; at++) {
+		for (enum validate_level at = VALIDATE_STORED; at <= VALIDATE_FULL;
+		     at++) {
 			hear(&f, s, at, &h);
 			if (h.n != 1)
-				fail_msg("a double of %s: %zu damages", path_of(&l.v[i]), h.n);
+				fail_msg(
+				    "a double of %s: %zu damages", path_of(&l.v[i]), h.n);
 			assert_true(strstr(h.v[0].file, other) != NULL);
 			assert_int_equal(h.notes, 1);
 			assert_int_equal(h.res.damaged_paths, 0);
@@ -237,7 +246,8 @@ static void test_unreadable(void **state)
 		hear(&f, s, VALIDATE_FULL, &h);
 		all = h.n == 0;
 		for (size_t i = 0; i < h.n; i++)
-			if (strcmp(h.v[i].kind, "missing") != 0) /* told by what is unreadable */
+			if (strcmp(h.v[i].kind, "missing") !=
+			    0) /* told by what is unreadable */
 				assert_string_equal(h.v[i].kind, "unreadable");
 		forget(&h);
 		store_free(s);
