@@ -200,9 +200,11 @@ static void tell_text(
 	text_size(&out, t->bytes_stored);
 	buf_add_str(&out, " stored\n storage  ");
 	cli_storage_text(c, &out);
-	buf_add_str(&out, res->confirmed ? "; confirmed\n took     "
-					 : "; not confirmed: the mount may still be "
-					   "uploading\n took     ");
+	if (res->complete)
+		buf_add_str(&out, res->confirmed
+					? "; confirmed"
+					: "; not confirmed: the mount may still be uploading");
+	buf_add_str(&out, "\n took     ");
 	text_duration(&out, cli_seconds(c));
 	buf_add_str(&out, ", peak ");
 	text_size(&out, cli_peak());
