@@ -37,7 +37,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan demo bench fuzz install
+	check-asan check-tsan check-model torture-model demo bench fuzz install
 
 all: $O/bale ## build the program (the default)
 
@@ -85,6 +85,7 @@ check: ## install what is missing, build, and run all tests (under 15 minutes on
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory WERROR=1 all check-static check-unit check-fuzz check-cli
 	@$(MAKE) --no-print-directory WERROR=1 check-clang check-asan check-tsan
+	@$(MAKE) --no-print-directory check-model
 	@echo "make check: all passed"
 
 check-static: ## layers, file sizes, completeness of format/
@@ -114,6 +115,12 @@ THREADED := $(wildcard $(addprefix tests/unit/test_,base.c store_mem.c store_dir
 	compress.c bundle_read.c pack.c determinism.c backup.c restore.c validate.c))
 check-unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
 	@$(TAP) $(PROVE) --exec '' $^
+
+check-model: ## search the models of lock-free deletion, and their mutants (spin)
+	@JOBS=$(JOBS) tests/model/run.sh
+
+torture-model: ## the large searches: 2 backups against 2 vacuums
+	@JOBS=1 tests/model/run.sh --long
 
 unit-programs: $(UNITS) $(FUZZERS)
 
