@@ -135,7 +135,6 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 	bool ok = put->ok;
 
 	if (ok) {
-		p->stored += put->build->size - put->build->stored;
 		inventory_name(p->inv, put->number, &put->build->name, put->build->size);
 		p->stored += put->build->size - put->build->stored; /* head, directory, trailer */
 		if (p->o.acknowledged)
