@@ -34,8 +34,9 @@ bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct bu
     struct err *e);
 
 /*
- * Undo a frame: unseal it (or check its digest, where nothing is sealed), expand into *plain (replaced). Any thread, no
- * I/O. ERR_CORRUPT, ERR_NEWER.
+ * Undo a frame: unseal it (or check its digest, where nothing is sealed), and expand into
+ * *plain (replaced). Sealed frames do not know their place: chunk_in_frame does. Any thread,
+ * no I/O. ERR_CORRUPT, ERR_NEWER.
  */
 bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
     struct buf *plain, struct err *e);
