@@ -196,22 +196,29 @@ static bool note_superseded(struct map *gone, struct span plain, struct fault *f
 	return step != STEP_FAILED;
 }
 
+/*
+ * One that is not whole is not there: its writer has died, or it is damaged. Its chunks are
+ * unknown then and at worst stored once more; it must not keep anyone from a backup.
+ */
 static bool fetch(struct index *x, const struct id *delta, struct map *gone, struct err *e)
 {
-	char name[2 * ID_SIZE + 1];
 	struct buf plain = BUF_EMPTY;
+	struct err why = ERR_EMPTY;
 	struct fault f;
 	bool ok;
 
-	name_of_id(delta, name);
-	ok = repo_get_delta(x->repo, delta, &plain, e);
-	if (ok && (!note_superseded(gone, buf_span(&plain), &f) ||
-	              !run_builder_add(&x->building, delta, buf_span(&plain), &f)))
-		ok = err_fault(e, &f) || err_wrap(e, "delta index/%s", name);
+	ok = repo_get_delta(x->repo, delta, &plain, &why);
+	if (ok && (!run_builder_add(&x->building, delta, buf_span(&plain), &f) ||
+	              !note_superseded(gone, buf_span(&plain), &f)))
+		ok = err_fault(&why, &f);
 	buf_release(&plain);
-	if (ok && x->building.entries.n >= RUN_BYTES)
+	if (!ok && why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+		*e = why;
+		return false;
+	}
+	if (x->building.entries.n >= RUN_BYTES)
 		finish_run(x);
-	return ok;
+	return true;
 }
 
 static bool load(struct index *x, struct err *e)

@@ -19,8 +19,8 @@ struct index *index_new(struct repo *r, struct cache *cache, struct inventory *i
 void index_free(struct index *x); /* NULL is harmless */
 
 /*
- * The first place of a chunk that may be relied on (inventory_usable); *found tells. Fails
- * where a delta cannot be read: then nothing is known to be new.
+ * The first place of a chunk that may be relied on (inventory_usable); *found tells. A delta
+ * that is not whole does not count: its chunks are stored again. Fails where the storage does.
  */
 bool index_find(struct index *x, const struct id *id, struct hint *out, bool *found,
     struct err *e);

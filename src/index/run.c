@@ -49,6 +49,7 @@ static bool add_bundle(struct run_builder *b, const struct delta_bundle *db, str
 bool run_builder_add(
     struct run_builder *b, const struct id *delta, struct span plain, struct fault *f)
 {
+	size_t bundles = b->bundles.n, entries = b->entries.n;
 	struct delta_bundle db;
 	struct delta_iter it;
 	enum step step;
@@ -56,10 +57,15 @@ bool run_builder_add(
 	if (!delta_open(&it, plain, f))
 		return false;
 	while ((step = delta_next_bundle(&it, &db, f)) == STEP_ITEM)
-		if (!add_bundle(b, &db, f))
-			return false;
-	if (step == STEP_FAILED)
+		if (!add_bundle(b, &db, f)) {
+			step = STEP_FAILED;
+			break;
+		}
+	if (step == STEP_FAILED) {
+		b->bundles.n = bundles;
+		b->entries.n = entries;
 		return false;
+	}
 	buf_add(&b->deltas, delta->b, ID_SIZE);
 	return true;
 }

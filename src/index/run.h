@@ -37,7 +37,7 @@ struct run_builder {
 #define RUN_BUILDER_EMPTY {BUF_EMPTY, BUF_EMPTY, BUF_EMPTY}
 void run_builder_release(struct run_builder *b);
 
-/* Adds all that a delta tells; CORRUPT leaves the builder unusable. */
+/* Adds all that a delta tells; nothing of one that is faulty. */
 bool run_builder_add(
     struct run_builder *b, const struct id *delta, struct span plain, struct fault *f);
 
