@@ -212,8 +212,7 @@ bool inventory_usable(
 		return true;
 	if (!s->sized) {
 		name_of_id(&s->name, name);
-		if (store_stat(inv->repo->store, folder_of(s->type, &s->name, folder), name,
-		        &size, &why)) {
+		if (repo_stat(inv->repo, folder_of(s->type, &s->name, folder), name, &size, &why)) {
 			s->sized = s->size == 0 || s->size == size;
 			s->damaged = !s->sized;
 			s->size = size;
@@ -221,7 +220,7 @@ bool inventory_usable(
 			s->listed = false; /* a ghost in the listing */
 		} else {
 			*e = why;
-			return err_wrap(e, "size of bundle %s/%s", folder, name);
+			return err_wrap(e, "size of a bundle");
 		}
 	}
 	*usable = s->sized;
