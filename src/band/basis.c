@@ -57,6 +57,26 @@ static bool is_layer(const struct basis *b, const struct band *band, enum band_f
 	return kind == BAND_PART && band->last_len > 0 && b->n < LAYERS - 1;
 }
 
+/*
+ * Whatever the band has come to. One whose tail a crash has torn has its parts; one that was
+ * declared dead serves as well, since nothing of a basis is relied on unseen.
+ */
+static bool read_layer(struct basis *b, const struct band_info *info, enum band_file *kind,
+    struct band *band, struct err *why)
+{
+	struct band_info rest = *info;
+	struct err none;
+
+	if (band_read(b->repo, info, kind, band, why))
+		return true;
+	if (info->tails.n == 0 || info->parts.n == 0 || why->kind != ERR_CORRUPT)
+		return false;
+	note_problem(b, info->name.text, why);
+	band_release(band);
+	rest.tails = (struct string_list){NULL, 0, 0};
+	return band_read(b->repo, &rest, kind, band, &none);
+}
+
 static bool choose(struct basis *b, const struct bands *bands, const char *set,
     const char *self, struct err *e)
 {
@@ -69,10 +89,10 @@ static bool choose(struct basis *b, const struct bands *bands, const char *set,
 		const struct band_info *info = &bands->v[i];
 
 		if (info->removed.n > 0 || strcmp(info->name.text, self) == 0 ||
-		    (info->tails.n == 0 && info->parts.n == 0) ||
-		    (info->tails.n > 0 && info->fences.n > 0))
+		    (info->tails.n == 0 && info->parts.n == 0))
 			continue;
-		if (!band_read(b->repo, info, &kind, &band, &why)) {
+		if (!read_layer(b, info, &kind, &band, &why)) {
+			band_release(&band);
 			if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
 				*e = why;
 				return false;

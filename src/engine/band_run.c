@@ -180,17 +180,44 @@ static bool put_fence(struct band_run *r, const struct band_name *band, struct e
 	return ok;
 }
 
+/*
+ * A tail that a crash has torn is none. Up to the band that this client remembers as its last
+ * one, all that have a tail have a whole one.
+ */
+static bool is_open(struct band_run *r, const struct band_info *i, bool *open, struct err *e)
+{
+	struct err why = ERR_EMPTY;
+	struct band_name last;
+	enum band_file kind;
+	struct band b;
+
+	*open = i->tails.n == 0;
+	if (*open || (band_name_parse(span_str(r->client.prev), &last) &&
+	                 i->name.counter <= last.counter))
+		return true;
+	*open = !band_read(r->repo, i, &kind, &b, &why);
+	band_release(&b);
+	if (!*open || why.kind == ERR_CORRUPT)
+		return true;
+	if (e)
+		*e = why;
+	return false;
+}
+
 /* The lock of the cache shows that no process of this client is at work on them. */
 bool band_run_fence_own(struct band_run *r, struct err *e)
 {
 	const struct band_info *i;
+	bool open;
 	size_t k;
 
 	for (k = 0; cache_owned(r->cache) && k < r->bands.n; k++) {
 		i = &r->bands.v[k];
-		if (strcmp(i->name.client, r->client.id) == 0 && i->heads.n > 0 &&
-		    i->tails.n == 0 && i->fences.n == 0 && i->removed.n == 0 &&
-		    strcmp(i->name.text, r->name.text) != 0 && !put_fence(r, &i->name, e))
+		if (strcmp(i->name.client, r->client.id) != 0 || i->heads.n == 0 ||
+		    i->fences.n > 0 || i->removed.n > 0 ||
+		    strcmp(i->name.text, r->name.text) == 0)
+			continue;
+		if (!is_open(r, i, &open, e) || (open && !put_fence(r, &i->name, e)))
 			return false;
 	}
 	return true;
