@@ -1,0 +1,69 @@
+/* Copying. */
+#include "copy.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static void die(const char *doing)
+{
+	perror(doing);
+	exit(99);
+}
+
+void copy_tree(const char *from, const char *to)
+{
+	char *command = mem_printf("cp -a '%s/.' '%s'", from, to);
+
+	if (system(command) != 0)
+		die(command);
+	free(command);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char bytes[65536];
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		die(from);
+	while ((n = read(in, bytes, sizeof bytes)) > 0)
+		if (write(out, bytes, (size_t)n) != n)
+			die(to);
+	close(in);
+	close(out);
+}
+
+void copy_plain(const char *from, const char *to)
+{
+	DIR *dir = opendir(from);
+	struct dirent *d;
+
+	if (!dir)
+		die(from);
+	while ((d = readdir(dir))) {
+		char *a, *b;
+
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+			continue;
+		a = mem_printf("%s/%s", from, d->d_name);
+		b = mem_printf("%s/%s", to, d->d_name);
+		if (d->d_type == DT_DIR) {
+			if (mkdir(b, 0700) != 0)
+				die(b);
+			copy_plain(a, b);
+		} else {
+			copy_file(a, b);
+		}
+		free(a);
+		free(b);
+	}
+	closedir(dir);
+}

@@ -1,0 +1,11 @@
+/* Copies of folders, for tests. A failing call ends the test program. */
+#ifndef BALE_TESTS_COPY_H
+#define BALE_TESTS_COPY_H
+
+/* Into an empty folder, with all attributes: by cp -a. */
+void copy_tree(const char *from, const char *to);
+
+/* Only the files and folders in it, quickly. */
+void copy_plain(const char *from, const char *to);
+
+#endif
