@@ -78,14 +78,15 @@ $O/dumbfs: tests/dumbfs/dumbfs.c
 
 # --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
 
+SUBMAKE := $(MAKE) --no-print-directory -s
 PROVE  := prove -j$(JOBS) --merge --timer
 TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
 
 check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
 	@tests/deps.sh check
-	@$(MAKE) --no-print-directory WERROR=1 all check-static check-unit check-fuzz check-cli
-	@$(MAKE) --no-print-directory WERROR=1 check-clang check-asan check-tsan
-	@$(MAKE) --no-print-directory check-model
+	@$(SUBMAKE) -j$(JOBS) WERROR=1 all unit-programs dumbfs
+	@$(SUBMAKE) WERROR=1 check-static check-unit check-fuzz check-cli
+	@$(SUBMAKE) check-clang check-asan check-tsan check-model
 	@echo "make check: all passed"
 
 check-static: ## layers, file sizes, completeness of format/
@@ -96,23 +97,27 @@ check-unit: $(UNITS) ## the unit tests
 	@$(TAP) $(PROVE) --exec '' $(UNITS)
 
 check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations and mutations
-	@for f in $(FUZZERS); do echo "fuzz $$(basename $$f): $$($$f testdata/vectors/$$(basename $$f))" || exit 1; done
+	@for f in $(FUZZERS); do x=$$(basename $$f); printf 'fuzz %s: ' $$x; $$f testdata/vectors/$$x || exit 1; done
 
 check-cli: $O/bale dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
 
 check-clang: ## clang compiles everything without a warning
-	@if command -v clang-14 >/dev/null; then $(MAKE) --no-print-directory -s CC=clang-14 WERROR=1 all unit-programs; \
+	@if command -v clang-14 >/dev/null; then $(SUBMAKE) -j$(JOBS) CC=clang-14 WERROR=1 all unit-programs; \
 	else echo "SKIPPED: clang-14 is not installed"; fi
 
 check-asan: ## unit tests and vectors under AddressSanitizer and UBSan
-	@$(MAKE) --no-print-directory -s SAN=address,undefined WERROR=1 check-unit check-fuzz
+	@$(SUBMAKE) -j$(JOBS) SAN=address,undefined WERROR=1 unit-programs
+	@$(SUBMAKE) SAN=address,undefined WERROR=1 check-unit check-fuzz
 
 check-tsan: ## what uses threads, under ThreadSanitizer
-	@$(MAKE) --no-print-directory -s SAN=thread WERROR=1 check-unit-threads
+	@$(SUBMAKE) -j$(JOBS) SAN=thread WERROR=1 unit-threads
+	@$(SUBMAKE) SAN=thread WERROR=1 check-unit-threads
 
 THREADED := $(wildcard $(addprefix tests/unit/test_,base.c store_mem.c store_dir.c walk.c target.c \
-	compress.c bundle_read.c pack.c determinism.c backup.c restore.c validate.c))
+	compress.c bundle_read.c pack.c determinism.c restore.c validate.c))
+unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
+
 check-unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
 	@$(TAP) $(PROVE) --exec '' $^
 
@@ -126,7 +131,7 @@ unit-programs: $(UNITS) $(FUZZERS)
 
 demo: ## install what is missing, build, and show a backup of a real tree and its verified restore
 	@tests/deps.sh build
-	@$(MAKE) --no-print-directory all
+	@$(SUBMAKE) -j$(JOBS) all
 	@BALE=$(abspath $O/bale) tests/demo.sh
 
 fuzz: ## each fuzz target under libFuzzer for FUZZ_SECONDS (60)

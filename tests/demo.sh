@@ -26,7 +26,7 @@ echo "now some changes: one file more, one changed, one folder renamed"
 echo "a new file" >"$dir/tree/new file"
 f=$(find "$dir/tree" -type f -size +4k | sort | head -n 1)
 echo "/* changed */" >>"$f"
-d=$(find "$dir/tree" -mindepth 1 -maxdepth 1 -type d | sort | head -n 1)
+d=$(find "$dir/tree" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)
 [ -z "$d" ] || mv "$d" "$d-renamed"
 
 run backup --set demo "$dir/tree"
