@@ -123,7 +123,8 @@ void fixture_setup(struct fixture *f, bool encrypted)
 	scratch_file(f->dir, "one/a0", bytes, 2000);
 	scratch_file(f->dir, "one/new", bytes + 1, 2500);
 	fixture_backup_well(f, "one", "one", f->snapshot[1]);
-	fixture_backup_well(f, "two", "two", f->snapshot[2]);
+	fixture_backup_well(f, "one", "one", f->snapshot[2]);
+	fixture_backup_well(f, "two", "two", f->snapshot[3]);
 }
 
 void fixture_teardown(struct fixture *f)

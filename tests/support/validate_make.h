@@ -9,17 +9,20 @@
 #include "engine/validate.h"
 #include "repo/repo.h"
 
+#define SNAPSHOTS 4
+
 struct fixture {
 	struct env *env;
 	struct repo *repo;
 	struct store *clean; /* what is tested is a copy of it */
 	char *dir;           /* of the trees and the cache */
-	char snapshot[3][BAND_MAX_LEN + 1];
+	char snapshot[SNAPSHOTS][BAND_MAX_LEN + 1];
 };
 
 /*
- * Two snapshots of one set, the second with a few changes, and one of another set;
- * chunks, frames and bundles are small, and one file has more chunks than an entry holds.
+ * Three snapshots of one set, the second with a few changes, the third like the second,
+ * and one of another set; chunks, frames and bundles are small, and one file has more
+ * chunks than an entry holds.
  */
 void fixture_setup(struct fixture *f, bool encrypted);
 void fixture_teardown(struct fixture *f);
