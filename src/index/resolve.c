@@ -120,8 +120,11 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 			res->bundles[n].told = true;
 			add_directory(res, n, &d);
 		}
-	while (st != STEP_FAILED && (st = delta_next_move(&it, &m, NULL)) == STEP_ITEM)
-		res->bundles[bundle_number(res, &m.from)].moved = true;
+	while (st != STEP_FAILED && (st = delta_next_move(&it, &m, NULL)) == STEP_ITEM) {
+		uint32_t n = bundle_number(res, &m.from); /* which may move the array */
+
+		res->bundles[n].moved = true;
+	}
 	while (st != STEP_FAILED &&
 	       (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
 		map_put(gone, name.b, 0);
