@@ -173,6 +173,7 @@ static void setup(struct run *r)
 	r->tail = &r->head;
 	map_init(&r->own, ID_SIZE);
 	map_init(&r->links, 16);
+	map_init(&r->stale_links, ID_SIZE);
 	r->cache = cache_open(r->repo, o->cache_dir);
 	r->cpu = pool_new(o->threads);
 	r->transfer = pool_new(o->transfers);
@@ -220,6 +221,7 @@ static void teardown(struct run *r)
 	band_deltas_release(r);
 	map_release(&r->own);
 	map_release(&r->links);
+	stale_release(r);
 	for (i = 0; i < r->n_unreadable; i++)
 		free((void *)(uintptr_t)r->unreadable[i].p);
 	free(r->unreadable);

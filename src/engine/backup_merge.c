@@ -29,8 +29,7 @@ static bool check_extent(void *arg, const struct extent *x, struct err *e)
 	    inventory_usable(c->r->inventory, x->hint.bundle, &c->usable, e);
 }
 
-/* Whether every bundle that the basis' entry rests on may be relied on. */
-static bool basis_usable(struct run *r, const struct entry *be, bool *usable, struct err *e)
+bool merge_usable(struct run *r, const struct entry *be, bool *usable, struct err *e)
 {
 	struct copying c = {r, NULL, true};
 	struct err why = ERR_EMPTY;
@@ -52,19 +51,6 @@ static bool basis_usable(struct run *r, const struct entry *be, bool *usable, st
 	}
 	*usable = c.usable;
 	return true;
-}
-
-static struct item *copy_basis(struct run *r, const struct entry *be)
-{
-	struct item *it = item_copy(be);
-	uint32_t i;
-
-	for (i = 0; i < be->n_extents; i++) {
-		item_add_piece(it, &be->extents[i], NO_TICKET, 0);
-		if (be->content == CONTENT_LIST && r->new_pack)
-			cache_pack_keep(r->new_pack, &be->extents[i].id);
-	}
-	return it;
 }
 
 /* --- unreadable parts of the source */
@@ -107,13 +93,12 @@ void merge_note(void *arg, enum walk_note what, struct span apath, int sys)
 
 /*
  * An entry that only the basis has: removed, unless it is below something unreadable. What
- * rests on a bundle that may not be relied on is lost to this snapshot, and said to be.
+ * rests on lists that are lost is lost to this snapshot, and said to be.
  */
 static bool basis_only(struct run *r, const struct entry *be, struct err *e)
 {
 	struct err why = ERR_EMPTY;
 	struct item *it;
-	bool usable;
 	size_t i;
 
 	for (i = 0; i < r->n_unreadable; i++)
@@ -123,18 +108,17 @@ static bool basis_only(struct run *r, const struct entry *be, struct err *e)
 		r->told.removed += be->kind == ENTRY_FILE;
 		return true;
 	}
-	if (!basis_usable(r, be, &usable, e))
+	if (!stale_copy(r, be, &it, &why)) {
+		*e = why;
 		return false;
-	if (!usable) {
-		err_set(&why, ERR_CORRUPT,
-		    "cannot be read, and what an earlier snapshot holds of it is damaged or condemned");
-		tell(r, PROBLEM_UNREADABLE, be->apath, &why);
-		r->told.unreadable++;
+	}
+	if (it) {
+		store_item(r, it);
 		return true;
 	}
-	it = copy_basis(r, be);
-	it->entry.stale = true;
-	store_item(r, it);
+	err_wrap(&why, "cannot be read, and what an earlier snapshot holds of it is damaged");
+	tell(r, PROBLEM_UNREADABLE, be->apath, &why);
+	r->told.unreadable++;
 	return true;
 }
 
@@ -217,7 +201,8 @@ static void link_item(struct run *r, struct item *it)
 	g->waiting++;
 	if (--g->left == 0)
 		map_remove(&r->links, key);
-	it->entry.hardlink = it->link_first ? it->entry.apath : buf_span(&g->apath);
+	if (it->link_first)
+		it->entry.hardlink = it->entry.apath;
 }
 
 static void count_change(struct item *it, const struct entry *be)
@@ -229,15 +214,7 @@ static void count_change(struct item *it, const struct entry *be)
 /* What stands in for the item should it turn out unreadable. */
 static bool add_fallback(struct run *r, struct item *it, const struct entry *be, struct err *e)
 {
-	bool usable;
-
-	if (!be || !basis_usable(r, be, &usable, e))
-		return !be;
-	if (usable) {
-		it->fallback = copy_basis(r, be);
-		it->fallback->entry.stale = true;
-	}
-	return true;
+	return !be || stale_copy(r, be, &it->fallback, e);
 }
 
 static bool merge_item(struct run *r, const struct walk_item *wi, struct err *e)
@@ -262,10 +239,14 @@ static bool merge_item(struct run *r, const struct walk_item *wi, struct err *e)
 		count_change(it, be);
 		if (be && same(r, be, &wi->facts))
 			it->is_changed = false;
+		if (!add_fallback(r, it, be, e)) {
+			item_free(it);
+			return false;
+		}
 		store_item(r, it);
 		goto out;
 	}
-	if (be && same(r, be, &wi->facts) && !basis_usable(r, be, &usable, e)) {
+	if (be && same(r, be, &wi->facts) && !merge_usable(r, be, &usable, e)) {
 		item_free(it);
 		return false;
 	}

@@ -3,7 +3,9 @@
  *
  *   backup.c        the run from beginning to end
  *   backup_merge.c  the walk against the basis: what is unchanged, what is to be read
- *   backup_store.c  what was read: dedup, packing, and on to the hunks
+ *   backup_pass.c   what was read: dedup and packing
+ *   backup_store.c  what was packed: on to the hunks
+ *   backup_stale.c  what stands in for what cannot be read
  *   backup_band.c   head, parts, tail, deltas
  *   band_run.c      what a band's run has in common with others
  *   client.c        who this client is, from run to run
@@ -29,6 +31,7 @@ struct link_group {
 	struct buf apath;
 	uint64_t left;      /* links not yet met by the walk */
 	uint32_t waiting;   /* items in the queue that need `content` */
+	bool gone;          /* the first could not be read, or is not there any more */
 	struct item *content; /* the first item once it was stored; NULL before, or if it failed */
 };
 
@@ -82,6 +85,8 @@ struct run {
 	struct walk_inode own_folders[2]; /* the repository and its cache: not backed up */
 	struct owners *owners;
 	struct reader reader;
+	struct map stale_links;     /* digest of the first apath in the basis → of stale_firsts */
+	struct string_list stale_firsts; /* apaths in this snapshot */
 	struct span *unreadable;    /* apaths below which the basis is carried forward */
 	size_t n_unreadable, unreadable_cap;
 	struct map links;           /* (dev, ino) → number of the group + 1 */
@@ -118,15 +123,66 @@ struct run {
 /* Take the next item of the walk through the merge; STEP_END after the last one. */
 enum step merge_next(struct run *r, struct err *e);
 
+/* Whether every bundle that the entry at hand of the basis rests on may be relied on. */
+bool merge_usable(struct run *r, const struct entry *be, bool *usable, struct err *e);
+
 /* For walk_options.note. */
 void merge_note(void *arg, enum walk_note what, struct span apath, int sys);
 
 /* The rest of the basis: removed, or carried forward. */
 bool merge_finish(struct run *r, struct err *e);
 
+/* --- backup_pass.c */
+
+#define BEHIND_BYTES (16u << 20) /* about, of entries that wait for a bundle's name */
+
+/* One that joined the queue; if it has to be read, it goes to a job. */
+void pass_item(struct run *r, struct item *it);
+
+/* A batch for each worker at work, and two waiting. */
+bool pass_read_ahead(const struct run *r);
+
+/* Whether the chunk is there and may be relied on: then the piece has its place or ticket. */
+bool pass_known(struct run *r, struct piece *p, bool *known, struct err *e);
+
+/* Pack one that is not. */
+bool pass_new(
+    struct run *r, struct item *it, struct piece *p, struct span plain, struct err *e);
+
+/*
+ * Pass what can be passed, up to one batch or large file to be read, or to where a checkpoint
+ * is due. `wait`: for the batch.
+ */
+bool pass_some(struct run *r, bool wait, bool *progress, struct err *e);
+
+void pass_abandon(struct run *r);
+
+/* --- backup_stale.c */
+
+/*
+ * Set *out to the basis' entry, marked stale, to stand in for a source that cannot be read;
+ * NULL where lists of it are lost.
+ */
+bool stale_copy(struct run *r, const struct entry *be, struct item **out, struct err *e);
+
+/*
+ * An item's turn to be passed: what it takes from the basis, and rests on bundles that may
+ * not be relied on, is copied into new ones; what cannot be is lost, which the item then says.
+ */
+bool stale_pass(struct run *r, struct item *it, struct err *e);
+
+/* Make a stale hard link one to an entry of this snapshot. */
+void stale_link(struct run *r, struct item *it);
+
+void stale_release(struct run *r);
+
 /* --- backup_store.c */
 
-/* Append to the queue; one that has to be read goes to a job. */
+/* Tell how far the run has come; `more`: bytes of the file under way. */
+void store_show(struct run *r, uint64_t more);
+
+
+/* Append to the queue. */
 void store_item(struct run *r, struct item *it);
 
 /* Move on whatever can be, checkpoints included; `wait`: something, where there is any. */

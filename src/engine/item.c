@@ -127,3 +127,17 @@ void item_share(struct item *it, const struct item *from)
 	it->entry.inline_data = keep(&it->inline_data, buf_span(&from->inline_data));
 	it->entry.xattrs = keep(&it->xattrs, buf_span(&from->xattrs));
 }
+
+void item_fail(struct item *it, int sys)
+{
+	if (!it->why)
+		it->why = mem_zalloc(sizeof *it->why);
+	err_sys(it->why, sys, "cannot be read");
+	it->outcome = it->why->kind == ERR_MISSING ? ITEM_VANISHED : ITEM_UNREADABLE;
+}
+
+size_t item_weight(const struct item *it)
+{
+	return 48 + it->entry.apath.n + 40 * it->n_pieces + it->xattrs.n + it->target.n +
+	    it->inline_data.n;
+}

@@ -54,6 +54,7 @@ struct item {
 	int64_t seen;            /* ns: the clock when the reading was asked for */
 	uint64_t bytes_read, bytes_new;
 	struct item *fallback;   /* of the basis, marked stale: stands in if it cannot be read */
+	bool rescue;             /* rests on what may not be relied on: to be copied */
 	bool is_new, is_changed; /* against the basis */
 	struct told told;        /* counted when the item leaves the queue */
 	uint32_t link;           /* number of its hard-link group + 1; 0: none */
@@ -71,6 +72,20 @@ struct item *item_copy(const struct entry *entry);
 void item_free(struct item *it); /* and its fallback; NULL is harmless */
 
 void item_add_piece(struct item *it, const struct extent *x, uint64_t ticket, size_t at);
+
+/* What goes into the snapshot: the item, its fallback, or nothing. */
+static inline struct item *item_used(struct item *it)
+{
+	if (it->outcome == ITEM_UNREADABLE)
+		return it->fallback;
+	return it->outcome == ITEM_VANISHED ? NULL : it;
+}
+
+/* It cannot be read, or is gone: errno. */
+void item_fail(struct item *it, int sys);
+
+/* About how many bytes it takes in a hunk. */
+size_t item_weight(const struct item *it);
 
 /* Whether both tell of the same file: times of change and staleness apart. */
 bool item_same(const struct item *a, const struct item *b);

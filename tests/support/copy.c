@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,4 +67,19 @@ void copy_plain(const char *from, const char *to)
 		free(b);
 	}
 	closedir(dir);
+}
+
+static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+void copy_free(char *dir)
+{
+	if (nftw(dir, drop, 16, FTW_DEPTH | FTW_PHYS) != 0)
+		die(dir);
+	free(dir);
 }

@@ -8,4 +8,7 @@ void copy_tree(const char *from, const char *to);
 /* Only the files and folders in it, quickly. */
 void copy_plain(const char *from, const char *to);
 
+/* Remove a folder that copy_plain has filled, and free its name; quicker than scratch_free. */
+void copy_free(char *dir);
+
 #endif
