@@ -103,14 +103,19 @@ struct question {
 	struct held_secret held;
 };
 
+static struct secret_where where_of(const struct cli *c)
+{
+	return (struct secret_where){
+	    .key_file = options_value(&c->options, "key-file"),
+	    .passphrase_file = options_value(&c->options, "passphrase-file"),
+	    .environment = true,
+	};
+}
+
 static bool get_secret(void *arg, struct secret *out, struct err *e)
 {
 	struct question *a = arg;
-	struct secret_where where = {
-	    .key_file = options_value(&a->c->options, "key-file"),
-	    .passphrase_file = options_value(&a->c->options, "passphrase-file"),
-	    .environment = true,
-	};
+	struct secret_where where = where_of(a->c);
 
 	if (!secret_get(&where, "passphrase", &a->held, e))
 		return false;
@@ -205,6 +210,25 @@ bool cli_open(struct cli *c, struct err *e)
 	if (e->kind == ERR_NOREPO && folder_empty(c->path))
 		nothing_there(c, "is an empty folder", e);
 	return false;
+}
+
+/*
+ * bale.json is not sealed: whoever can write to the storage could put one in its place that
+ * says "not encrypted". Who gives a secret expects it to be used.
+ */
+bool cli_open_to_write(struct cli *c, struct err *e)
+{
+	struct secret_where where = where_of(c);
+
+	if (!cli_open(c, e))
+		return false;
+	if (c->repo->params.encrypted || !secret_named(&where))
+		return true;
+	return err_set(e, ERR_AUTH,
+	    "%s is not encrypted, though a passphrase or key file is given; nothing was written. If "
+	    "it was encrypted once, somebody has replaced its bale.json; if it never was, give no "
+	    "passphrase or key file, in the environment (BALE_PASSPHRASE…) neither",
+	    c->path);
 }
 
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,

@@ -36,6 +36,8 @@ void cli_end(struct cli *c);
  * at the path now, and a repository was), ERR_AUTH, …
  */
 bool cli_open(struct cli *c, struct err *e);
+/* To back up: refuses an unencrypted repository where a secret is given. ERR_AUTH. */
+bool cli_open_to_write(struct cli *c, struct err *e);
 
 /* Make one there; *out is opened as by cli_open. */
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,

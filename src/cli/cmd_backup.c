@@ -218,7 +218,7 @@ static bool run(struct cli *c, struct err *e)
 	struct backup_result res = {0};
 	bool ok = false;
 
-	if (!read_options(c, &w, e) || !cli_open(c, e))
+	if (!read_options(c, &w, e) || !cli_open_to_write(c, e))
 		goto out;
 	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);

@@ -312,3 +312,15 @@ void secret_release(struct held_secret *s)
 	buf_release(&s->hold);
 	s->secret = (struct secret){SECRET_NONE, {NULL, 0}};
 }
+
+bool secret_named(const struct secret_where *w)
+{
+	static const char *const names[] = {"BALE_KEY_FILE", "BALE_PASSPHRASE_COMMAND",
+	    "BALE_PASSPHRASE_FILE", "BALE_PASSPHRASE"};
+	size_t i;
+
+	for (i = 0; w->environment && i < sizeof names / sizeof *names; i++)
+		if (getenv(names[i]))
+			return true;
+	return w->key_file || w->passphrase_file;
+}

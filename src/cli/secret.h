@@ -34,4 +34,7 @@ bool secret_get(const struct secret_where *w, const char *what, struct held_secr
     struct err *e);
 void secret_release(struct held_secret *s);
 
+/* Whether one is named, by an option or in the environment. */
+bool secret_named(const struct secret_where *w);
+
 #endif

@@ -15,6 +15,10 @@ says "file" "and names one"
 bale_is 2 "init refuses a secret for an unencrypted one" init -r x --unencrypted --key-file k
 ok "and leaves nothing" test ! -e x -a ! -e k
 bale_is 0 "an unencrypted one has no keys" key list -r plain
+export BALE_PASSPHRASE=secret
+bale_is 12 "a secret given for an unencrypted one stops a backup" backup -r plain "$TOP/tests/cli"
+says "not encrypted" "with the reason"
+unset BALE_PASSPHRASE
 bale_is 2 "and gets none" key add -r plain --new-key-file k
 
 echo secret >pass && chmod 600 pass
