@@ -38,7 +38,8 @@ bale_is 0 "--version" --version
 bale_is 0 "version in JSON" version --json
 is "$(field .type)" summary "ends with a summary"
 bale_is 2 "help for an unknown command" help frobnicate
-for c in init backup list ls cat restore validate key help version; do
+for c in init backup list ls cat restore validate prune remove undelete tag pin unpin key \
+	help version; do
 	bale_is 0 "help $c" help $c
 	mv "$T/out" "$T/help"
 	bale_is 0 "$c --help" $c --help
