@@ -77,6 +77,7 @@ static void begin(struct valid *v, struct repo *r, const struct validate_options
 static void end(struct valid *v)
 {
 	valid_bands_release(v);
+	lost_release(v);
 	damage_release(v);
 	for (size_t i = 0; i < v->n_bundles; i++)
 		free(v->bundles[i].text);
@@ -109,6 +110,7 @@ bool validate_run(struct repo *r, const struct validate_options *o, struct monit
 	}
 	if (ok) {
 		valid_bundles_judge(&v);
+		lost_paths(&v);
 		damage_report_all(&v);
 		damage_record(&v);
 	}

@@ -18,6 +18,8 @@ enum validate_level { VALIDATE_QUICK, VALIDATE_STORED, VALIDATE_FULL };
 /*
  * One damaged file, what is wrong with it, and who suffers: snapshots, and paths in them,
  * that refer to what it held and is nowhere else. Borrowed until the function returns.
+ * Of a part of the index that is lost, and that the local cache does not know either, the
+ * first path is shown, and the others are only counted.
  *
  *   missing     something names it, and it is not there
  *   size        it is longer or shorter than it was written
@@ -46,9 +48,8 @@ typedef void validate_damage_fn(void *arg, const struct damage_report *d);
 
 struct validate_options {
 	enum validate_level level;
-	unsigned threads,
-	    transfers;         /* reading and checking goes on in the larger of both */
-	const char *cache_dir; /* to sign what is recorded; may be NULL */
+	unsigned threads, transfers; /* reading and checking goes on in the larger number */
+	const char *cache_dir;      /* names paths in lost hunks, signs the record; may be NULL */
 	const volatile bool *stop;  /* may be NULL */
 	validate_damage_fn *damage; /* told at the end, file by file; may be NULL */
 	void *arg;

@@ -149,6 +149,9 @@ static void tell(struct valid *v, struct vband *vb, enum band_file kind, struct 
 	vb->kind = b->kind;
 	tell_bundles(v, vb, b);
 	snprintf(vb->prev, sizeof vb->prev, "%s", b->prev);
+	free(vb->set);
+	vb->set = b->set;
+	b->set = NULL;
 	drop_refs(vb);
 	vb->level = b->list_level;
 	vb->refs = b->refs;
@@ -233,8 +236,10 @@ bool valid_bands(struct valid *v, struct err *e)
 
 void valid_bands_release(struct valid *v)
 {
-	for (size_t i = 0; i < v->n_bands; i++)
+	for (size_t i = 0; i < v->n_bands; i++) {
 		drop_refs(&v->bands[i]);
+		free(v->bands[i].set);
+	}
 	for (size_t i = 0; i < v->n_broken; i++) {
 		free(v->broken[i].file);
 		free(v->broken[i].text);

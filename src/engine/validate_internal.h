@@ -11,6 +11,7 @@
  *   validate_bundles.c  all bundles
  *   validate_read.c     the reading of hunks and lists
  *   validate_refs.c     every reference of every band
+ *   validate_lost.c     the entries of hunks that cannot be had
  *   validate_damage.c   what is damaged, who suffers, and the record of it
  *
  * Memory: 24 bytes and a bit a chunk; another 4 bytes once a hint has missed.
@@ -56,6 +57,7 @@ struct vband {
 	bool lost;               /* was complete, and its tail is damaged or missing */
 	unsigned part;           /* the newest whole one, if there is no tail */
 	char prev[BAND_MAX_LEN + 1];
+	char *set;
 	uint32_t level;
 	struct band_ref *refs; /* of the tail, or the newest part */
 	size_t n_refs;
@@ -84,6 +86,15 @@ struct vdamage {
 	struct buf paths; /* the first VALIDATE_PATHS, each with a NUL behind it */
 	size_t n_paths, all_paths;
 	uint8_t *bands; /* a bit for each band */
+};
+
+/* A hunk that cannot be had; its entries may be known to the local cache. */
+struct vlost {
+	struct id id;
+	char *first; /* apath */
+	uint64_t entries;
+	uint32_t *damage;
+	size_t n_damage;
 };
 
 /* Numbers of damages, ascending. */
@@ -140,6 +151,8 @@ struct valid {
 
 	struct vdamage *damage;
 	size_t n_damage, damage_cap;
+	struct vlost *lost;
+	size_t n_lost, lost_cap;
 	struct map suffering; /* digest of damage number and apath → 0 */
 };
 
@@ -297,6 +310,14 @@ enum step valid_read_index(struct valid *v, const struct id *id, struct vplace *
 /* --- validate_refs.c */
 
 bool valid_refs(struct valid *v, struct err *e);
+
+/* --- validate_lost.c */
+
+void lost_add(struct valid *v, const struct hunk_ref *ref, const struct vset *damage);
+
+/* Put their paths to the damages: from the cache, or else the first and how many. */
+void lost_paths(struct valid *v);
+void lost_release(struct valid *v);
 
 /* --- validate_damage.c */
 

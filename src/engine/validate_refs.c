@@ -351,7 +351,9 @@ static bool check_index(struct valid *v, const struct hunk_ref *ref, uint32_t bu
 		break;
 	case STEP_END:
 		blame_places(v, FILE_HUNKS, &ref->id, bundle, &mine);
-		for (size_t i = 0; i < mine.n; i++)
+		if (level == 0)
+			lost_add(v, ref, &mine);
+		for (size_t i = 0; level > 0 && i < mine.n; i++)
 			damage_path(v, mine.v[i], ref->first, ref->entries);
 		break;
 	case STEP_FAILED:
