@@ -48,8 +48,8 @@ typedef void validate_damage_fn(void *arg, const struct damage_report *d);
 
 struct validate_options {
 	enum validate_level level;
-	unsigned threads, transfers; /* reading and checking goes on in the larger number */
-	const char *cache_dir;      /* names paths in lost hunks, signs the record; may be NULL */
+	unsigned threads, transfers; /* the larger number reads and checks */
+	const char *cache_dir; /* to name what is lost, and sign the record; may be NULL */
 	const volatile bool *stop;  /* may be NULL */
 	validate_damage_fn *damage; /* told at the end, file by file; may be NULL */
 	void *arg;
