@@ -26,15 +26,20 @@ safe	timed	-DVACUUMS=2 -DOLD -DIMPATIENT	the same, 2 vacuums
 safe	timed	-DBACKUPS=2 -DOWNER	a client fences its own dead run; a tail lands late
 safe	timed	-DBACKUPS=2 -DOWNER -DRECALLS	the same, unless it recalls that the run ended well
 safe	timed	-DVACUUMS=2 -DOLD -DSWEEP	tombstones are deleted after their bundles
-safe	moves	-DDELTA=1	moves: backup + 2 vacuums in a row
-safe	moves	-DDELTA=1 -DPRUNE	moves, and the band pruned
-safe	moves	-DDELTA=1 -DREADER	moves under a running restore
-safe	moves	-DDELTA=2	moves, DELTA 2
+safe	moves	-DDELTA=1 -DPRUNE	the same, DELTA 1, and the band pruned
+safe	moves	-DDELTA=1 -DREADER	the same, DELTA 1, under a running restore
+safe	moves	-DDELTA=2	moves: backup + 2 vacuums in a row
+safe	strict	-DRUNS=2	2 clients back up and vacuum
+safe	strict	-DOLD -DDIES	the same, live; runs die and are fenced
+safe	strict	-DNEWCOMERS=1	a client comes late
+safe	strict	-DNEWCOMERS=1 -DNEW_VACUUM	two come late, one of them vacuums
 reached	timed	-DREACH=1	bundle deleted while a run is between head and tail
 reached	timed	-DREACH=2	a vacuum saves a chunk before it deletes
 reached	timed	-DREACH=4 -DIMPATIENT	a run finds a fence after its tail
 reached	moves	-DDELTA=1 -DREACH=1	moved copy's bundle deleted between head and tail
 reached	moves	-DDELTA=1 -DREACH=5	moved copy relied on, and its bundle deleted
+reached	strict	-DREACH=2	a vacuum saves a chunk before it deletes
+reached	strict	-DNEWCOMERS=1 -DREACH=6	a late client relies on what others wrote
 fails	timed	-DM_NO_HEAD	no head before looking
 fails	timed	-DM_BLIND	backup that looks at no tombstone
 fails	timed	-DM_NO_WAIT	no wait for heads
@@ -56,6 +61,15 @@ fails	timed	-DVACUUMS=2 -DOLD -DSWEEP -DM_READ_FIRST	vacuum reads survivors befo
 fails	moves	-DM_HINTS	hints marked without resolving
 fails	moves	-DM_NO_OTHERS	moves: others' tombstones ignored
 fails	moves	-DM_NO_VERIFY	moved chunk not read back
+fails	strict	-DM_NO_CARRY	`seen` not carried from band to band
+fails	strict	-DM_NO_ACKS	tails that have not seen the tombstone suffice
+fails	strict	-DM_GAPS	gaps in the chain of tails
+fails	strict	-DNEWCOMERS=1 -DM_NEW_AT_ONCE	a late client relies at once
+fails	strict	-DNEWCOMERS=1 -DM_NEW_SECOND_BAND	a late client relies in its second band
+fails	strict	-DNEWCOMERS=1 -DM_NO_MERGE	leave without the giver's `seen`
+fails	strict	-DNEWCOMERS=1 -DM_NO_ROLL	clients named in roll-calls not asked
+fails	strict	-DNEWCOMERS=1 -DNEW_VACUUM -DM_VACUUM_AT_ONCE	a late client vacuums at once
+fails	strict	-DNEWCOMERS=2 -DM_NAMES_EARLY	leave given by one that has none
 END
 }
 
@@ -65,6 +79,8 @@ safe	timed	-DBACKUPS=2 -DVACUUMS=2	2 backups + 2 vacuums, DELTA 2, dead
 safe	timed	-DBACKUPS=2 -DVACUUMS=2 -DOLD	the same, live
 safe	timed	-DBACKUPS=2 -DVACUUMS=2 -DOLD -DPRUNE -DUNDELETE -DDELTA=1	prune + undelete + backup + 2 vacuums
 safe	timed	-DVACUUMS=2 -DSWEEP -DFINISHER	2 vacuums + finisher, tombstones deleted
+safe	strict	-DNEWCOMERS=2	strict: two come late, one gives the other leave
+safe	strict	-DRUNS=3 -DDIES	strict: 2 clients, 3 runs each
 safe	moves	-DBACKUPS=2	moves: 2 backups + 2 vacuums, DELTA 2
 END
 }
