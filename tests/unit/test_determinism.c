@@ -227,6 +227,9 @@ int main(void)
 		self[n] = '\0';
 		slash = strrchr(self, '/');
 		*slash = '\0';
+		/* A tree that is itself in /tmp has a parent that others write to. */
+		if (strncmp(self, "/tmp/", 5) == 0 && access("/dev/shm", W_OK) == 0)
+			strcpy(self, "/dev/shm");
 		setenv("TMPDIR", self, 1);
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
