@@ -44,8 +44,7 @@ void band_run_release(struct band_run *r)
 void band_run_name(struct band_run *r, int64_t start)
 {
 	client_state_load(r->cache, r->repo->env, &r->client);
-	r->client.counter++;
-	client_state_save(r->cache, &r->client);
+	client_state_spend(r->cache, r->repo->env, &r->client);
 	band_name_make(&r->name, start, r->client.id, r->client.counter);
 }
 

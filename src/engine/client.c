@@ -67,18 +67,37 @@ void client_state_release(struct client_state *s)
 	string_list_release(&s->seen);
 }
 
-void client_state_save(struct cache *c, const struct client_state *s)
+/* Read back: putting a file into the cache is best effort, and an older one may stand there. */
+static bool save(struct cache *c, const struct client_state *s)
 {
-	struct buf text = BUF_EMPTY;
+	struct buf text = BUF_EMPTY, kept = BUF_EMPTY;
 	size_t i;
+	bool ok;
 
-	if (!cache_owned(c))
-		return;
 	buf_printf(&text, "client %s\ncounter %llu\n", s->id, (unsigned long long)s->counter);
 	if (s->prev[0])
 		buf_printf(&text, "prev %s\n", s->prev);
 	for (i = 0; i < s->seen.n; i++)
 		buf_printf(&text, "seen %s\n", s->seen.v[i]);
 	cache_put(c, CLIENT_FILE, buf_span(&text));
+	ok = cache_get(c, CLIENT_FILE, &kept) && span_equal(buf_span(&kept), buf_span(&text));
+	buf_release(&kept);
 	buf_release(&text);
+	return ok;
+}
+
+void client_state_spend(struct cache *c, struct env *env, struct client_state *s)
+{
+	s->counter++;
+	if (!cache_owned(c) || save(c, s))
+		return;
+	client_state_release(s);
+	fresh(env, s);
+	s->counter = 1;
+}
+
+void client_state_save(struct cache *c, const struct client_state *s)
+{
+	if (cache_owned(c))
+		save(c, s);
 }

@@ -19,7 +19,13 @@ struct client_state {
 void client_state_load(struct cache *c, struct env *env, struct client_state *out);
 void client_state_release(struct client_state *s);
 
-/* Before a band's head is put: its counter is spent, come what may. */
+/*
+ * Before a band's head is put: one more counter is spent, come what may. Where that cannot
+ * be kept, the run is a new client's.
+ */
+void client_state_spend(struct cache *c, struct env *env, struct client_state *s);
+
+/* Best effort. */
 void client_state_save(struct cache *c, const struct client_state *s);
 
 #endif

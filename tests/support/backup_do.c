@@ -28,6 +28,11 @@ int64_t backup_clock(void)
 
 void backup_init(struct store *store, bool encrypted, uint64_t seed)
 {
+	backup_init_cut(store, encrypted, seed, 4096);
+}
+
+void backup_init_cut(struct store *store, bool encrypted, uint64_t seed, uint32_t average)
+{
 	struct env *env = env_fixed_new(INT64_C(1700000000000000000), 0, seed);
 	struct repo_options o;
 	struct err e = ERR_EMPTY;
@@ -41,11 +46,11 @@ void backup_init(struct store *store, bool encrypted, uint64_t seed)
 	o.kdf_mem = 8192;
 	o.params.frame_plain = 65536;
 	o.params.bundle_target = 65536;
-	o.params.cut.whole_max = 8192;
+	o.params.cut.whole_max = 2 * average;
 	for (i = 0; i < CUT_TIERS; i++) {
-		o.params.cut.tier[i].min = 2048;
-		o.params.cut.tier[i].average = 4096;
-		o.params.cut.tier[i].max = 16384;
+		o.params.cut.tier[i].min = average / 2;
+		o.params.cut.tier[i].average = average;
+		o.params.cut.tier[i].max = 4 * average;
 	}
 	secret_right(NULL, &secret, &e);
 	if (!repo_create(store_lend(store), env, &o, &secret, &r, &e))

@@ -38,6 +38,9 @@ int64_t backup_clock(void);
  */
 void backup_init(struct store *store, bool encrypted, uint64_t seed);
 
+/* The same with another average, a power of two from 256 on. */
+void backup_init_cut(struct store *store, bool encrypted, uint64_t seed, uint32_t average);
+
 /* Open it for reading. The clock and chance of all that are open are one. */
 struct repo *backup_open(struct store *store);
 

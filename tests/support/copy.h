@@ -5,6 +5,12 @@
 /* Into an empty folder, with all attributes: by cp -a. */
 void copy_tree(const char *from, const char *to);
 
+/*
+ * Let scratch_new make folders beside this program. A snapshot also tells the times of the
+ * folders above its source, and in /tmp others create files all the time.
+ */
+void copy_home(void);
+
 /* Only the files and folders in it, quickly. */
 void copy_plain(const char *from, const char *to);
 

@@ -2,9 +2,6 @@
  * The same source, clock and seed give the same files on the storage, name by name and byte
  * by byte, whatever the number of threads: of a first backup and of an incremental one, with
  * checkpoints and without.
- *
- * A snapshot also tells the times of the folders above its source, so the source must be
- * where others create no files meanwhile: not in /tmp, where the tree itself may be.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +19,7 @@
 #include "tests/support/backup_do.h"
 #include "tests/support/bytes.h"
 #include "tests/support/check_snapshot.h"
+#include "tests/support/copy.h"
 #include "tests/support/scratch.h"
 #include "tests/support/stores.h"
 
@@ -220,17 +218,7 @@ int main(void)
 	    cmocka_unit_test(test_encrypted),
 	    cmocka_unit_test(test_checkpoints),
 	};
-	char self[4096], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		*slash = '\0';
-		/* A tree that is itself in /tmp has a parent that others write to. */
-		if (strncmp(self, "/tmp/", 5) == 0 && access("/dev/shm", W_OK) == 0)
-			strcpy(self, "/dev/shm");
-		setenv("TMPDIR", self, 1);
-	}
+	copy_home();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
