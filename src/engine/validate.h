@@ -49,7 +49,7 @@ typedef void validate_damage_fn(void *arg, const struct damage_report *d);
 struct validate_options {
 	enum validate_level level;
 	unsigned threads, transfers; /* the larger number reads and checks */
-	const char *cache_dir; /* to name what is lost, and sign the record; may be NULL */
+	const char *cache_dir; /* names what is lost, signs the record; or NULL */
 	const volatile bool *stop;  /* may be NULL */
 	validate_damage_fn *damage; /* told at the end, file by file; may be NULL */
 	void *arg;
