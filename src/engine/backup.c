@@ -286,8 +286,8 @@ static bool check_space(struct run *r, struct err *e)
 	    (unsigned long long)(space >> 20));
 }
 
-bool backup_run(struct repo *repo, const struct backup_options *o, struct monitor *m,
-    struct backup_result *out, struct err *e)
+static bool run_once(struct repo *repo, const struct backup_options *o, struct monitor *m,
+    struct backup_result *out, bool *fenced, struct err *e)
 {
 	struct run *r;
 	bool ok;
@@ -325,7 +325,21 @@ bool backup_run(struct repo *repo, const struct backup_options *o, struct monito
 		r->new_pack = NULL;
 		save_sizes(r);
 	}
+	*fenced = r->band.fenced;
 	teardown(r);
 	free(r);
 	return ok;
+}
+
+/* What was declared dead has stored everything: taking it again costs little. */
+bool backup_run(struct repo *repo, const struct backup_options *o, struct monitor *m,
+    struct backup_result *out, struct err *e)
+{
+	bool fenced = false, ok = run_once(repo, o, m, out, &fenced, e);
+
+	if (ok || !fenced)
+		return ok;
+	monitor_problem(m, PROBLEM_NOTE, span_str(out->snapshot), e);
+	err_clear(e);
+	return run_once(repo, o, m, out, &fenced, e);
 }

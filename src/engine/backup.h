@@ -42,7 +42,8 @@ struct backup_result {
 /*
  * False: no complete snapshot came about, *e says why; ERR_STOPPED after a clean stop (a part
  * has been written, which the next backup goes on from). True with totals.unreadable > 0 or
- * a missing source: partial. *out is filled in either case.
+ * a missing source: partial. *out is filled in either case. A run that finds itself declared
+ * dead at its end is repeated, once.
  */
 bool backup_run(struct repo *r, const struct backup_options *o, struct monitor *m,
     struct backup_result *out, struct err *e);

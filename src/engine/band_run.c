@@ -228,7 +228,7 @@ bool band_run_give_up(struct band_run *r, struct err *e)
 }
 
 /* Declared dead while it ran: what vacuum then did, this run has not seen. */
-static bool fenced(struct band_run *r, bool *found, struct err *e)
+static bool look_for_fence(struct band_run *r, struct err *e)
 {
 	struct store_listing names = {NULL, 0, 0};
 	enum band_file kind;
@@ -236,13 +236,12 @@ static bool fenced(struct band_run *r, bool *found, struct err *e)
 	unsigned part;
 	size_t i;
 
-	*found = false;
 	if (!repo_list(r->repo, "bands", &names, e))
 		return false;
 	for (i = 0; i < names.n; i++)
 		if (band_file_parse(span_str(names.names[i]), &n, &kind, &part) &&
 		    kind == BAND_FENCE && strcmp(n.text, r->name.text) == 0)
-			*found = true;
+			r->fenced = true;
 	store_listing_release(&names);
 	return true;
 }
@@ -305,14 +304,12 @@ static void remember_client(struct band_run *r)
 
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e)
 {
-	bool found = false;
-
 	if (!band_run_put(r, BAND_TAIL, tail, e))
 		return false;
 	remember_client(r);
-	if (!fenced(r, &found, e))
+	if (!look_for_fence(r, e))
 		return false;
-	return !found || err_set(e, ERR_IO,
+	return !r->fenced || err_set(e, ERR_IO,
 	    "band %s was declared dead by another client while it ran; run it again",
 	    r->name.text);
 }

@@ -22,6 +22,7 @@ struct band_run {
 	struct bands bands;      /* as band_run_look found them */
 	struct string_list seen; /* tombstones: found, and known from before */
 	uint64_t stored;         /* bytes put other than in bundles */
+	bool fenced;             /* found dead when it was finished */
 };
 
 /* All are borrowed; the cache may be one that keeps nothing. */
@@ -57,7 +58,7 @@ void band_run_fill(const struct band_run *r, struct band *b);
 
 /*
  * Put the tail, remember it as the client's last band, and look for a fence: where there is
- * one, the run has failed (ERR_IO).
+ * one, the run has failed (ERR_IO, r->fenced).
  */
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e);
 
