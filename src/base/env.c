@@ -2,11 +2,14 @@
 #include "base/env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -63,7 +66,25 @@ static void real_yield(struct env *env, const char *point)
 	(void)point;
 }
 
-static struct env real = {real_now, real_ticks, real_sleep, real_random, real_yield};
+/* Where the kernel does not tell, every look is at another boot: nothing is remembered. */
+static void real_boot(struct env *env, char out[BOOT_SIZE])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, BOOT_SIZE - 1);
+	uint64_t chance;
+
+	if (n == BOOT_SIZE - 1) {
+		out[n] = '\0';
+	} else {
+		real_random(env, &chance, sizeof chance);
+		snprintf(out, BOOT_SIZE, "%016llx", (unsigned long long)chance);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static struct env real = {
+    real_now, real_ticks, real_sleep, real_random, real_yield, real_boot};
 
 struct env *env_real(void)
 {
@@ -125,11 +146,18 @@ static void fixed_random(struct env *env, void *out, size_t n)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void fixed_boot(struct env *env, char out[BOOT_SIZE])
+{
+	(void)env;
+	memcpy(out, "fixed", sizeof "fixed");
+}
+
 struct env *env_fixed_new(int64_t now, int64_t step, uint64_t seed)
 {
 	struct fixed *f = mem_zalloc(sizeof *f);
 
-	f->env = (struct env){fixed_now, fixed_now, fixed_sleep, fixed_random, real_yield};
+	f->env = (struct env){fixed_now, fixed_now, fixed_sleep, fixed_random, real_yield,
+	    fixed_boot};
 	pthread_mutex_init(&f->lock, NULL);
 	f->now = now;
 	f->step = step;

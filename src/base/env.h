@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BOOT_SIZE 37 /* NUL-ended */
+
 struct env {
 	/* Wall clock, nanoseconds since 1970 UTC. Never used for a decision about deletion. */
 	int64_t (*now)(struct env *env);
@@ -19,6 +21,8 @@ struct env {
 	void (*random)(struct env *env, void *out, size_t n);
 	/* Called at each storage operation; a simulator hands over to another client here. */
 	void (*yield)(struct env *env, const char *point);
+	/* What tells one start of this machine from another, and from other machines. */
+	void (*boot)(struct env *env, char out[BOOT_SIZE]);
 };
 
 /* The real world; a static object, safe from any thread. */

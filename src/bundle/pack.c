@@ -232,23 +232,29 @@ static bool take_frame(struct packer *p, struct frame_job *f, struct err *e)
 	return true;
 }
 
-/* More than a frame for each worker in work and in wait gains nothing and costs memory. */
-static bool frame_close(struct packer *p, struct err *e)
+/*
+ * Hand over the open frame. More than one for each worker in work and in wait gains nothing
+ * and costs memory.
+ */
+static bool frame_put(struct packer *p, void (*run)(struct job *), struct err *e)
 {
 	size_t most = pool_threads(p->o.cpu) + 2;
 	struct frame_job *f = p->open;
 
-	if (!f)
-		return true;
 	while (lane_jobs(p->frames) >= most)
 		if (!take_frame(p, (struct frame_job *)lane_take(p->frames), e))
 			return false;
 	p->open = NULL;
 	f->serial = p->serial++;
-	f->job.run = frame_run;
-	f->job.weight = f->plain.n;
+	f->job.run = run;
+	f->job.weight = f->plain.n + f->stored.n;
 	lane_put(p->frames, &f->job);
 	return true;
+}
+
+static bool frame_close(struct packer *p, struct err *e)
+{
+	return !p->open || frame_put(p, frame_run, e);
 }
 
 static struct frame_job *frame_new(struct packer *p)
@@ -287,6 +293,37 @@ bool packer_add(struct packer *p, const struct id *id, struct span plain,
 	if (f->plain.n >= p->o.frame_plain || f->chunks == BUNDLE_CHUNKS_MAX)
 		return frame_close(p, e);
 	return true;
+}
+
+/* Nothing is left to do to it, but it waits for its turn. */
+static void ready_run(struct job *j)
+{
+	(void)j;
+}
+
+bool packer_add_frame(struct packer *p, const struct frame_rec *rec, const struct id *ids,
+    const uint32_t *lengths, struct buf *stored, uint64_t *ticket, struct err *e)
+{
+	struct frame_job *f;
+
+	if (p->failed || !frame_close(p, e)) {
+		buf_release(stored);
+		return p->failed ? fail(p, &p->err, e) : false;
+	}
+	f = frame_new(p);
+	f->ids = mem_grow(f->ids, &f->ids_cap, rec->chunks, sizeof *f->ids);
+	f->lengths = mem_grow(f->lengths, &f->lengths_cap, rec->chunks, sizeof *f->lengths);
+	memcpy(f->ids, ids, rec->chunks * sizeof *ids);
+	memcpy(f->lengths, lengths, rec->chunks * sizeof *lengths);
+	f->chunks = rec->chunks;
+	f->method = rec->method;
+	memcpy(f->digest, rec->digest, DIGEST_SHORT);
+	buf_release(&f->stored);
+	f->stored = *stored;
+	*stored = (struct buf)BUF_EMPTY;
+	*ticket = p->serial << TICKET_BITS;
+	p->open = f;
+	return frame_put(p, ready_run, e);
 }
 
 bool packer_place(const struct packer *p, uint64_t ticket, struct hint *out)

@@ -44,6 +44,14 @@ void packer_free(struct packer *p);
 bool packer_add(struct packer *p, const struct id *id, struct span plain,
     uint64_t *ticket, struct err *e);
 
+/*
+ * Add a frame of another bundle as it is; takes its stored bytes, also on failure. The ticket
+ * is that of its first chunk; those of the others follow it. May wait, and fail, as
+ * packer_add does.
+ */
+bool packer_add_frame(struct packer *p, const struct frame_rec *rec, const struct id *ids,
+    const uint32_t *lengths, struct buf *stored, uint64_t *ticket, struct err *e);
+
 /* Where the chunk is, or false: its frame is not in a bundle yet. */
 bool packer_place(const struct packer *p, uint64_t ticket, struct hint *out);
 

@@ -256,17 +256,24 @@ static int by_client(const void *a, const void *b)
 	return d ? d : (x->counter > y->counter) - (x->counter < y->counter);
 }
 
-/* The bands seen, as runs of counters a client. */
+/*
+ * The bands seen, as runs of counters a client. One of which only the removal is left is not
+ * told of, so that this last trace of it can go when nobody tells of it any more.
+ */
 static void fill_roll(const struct band_run *r, struct band *b)
 {
 	struct band_name *v = mem_array(r->bands.n + 1, sizeof *v);
 	struct roll roll = {.from = 0};
-	size_t i;
+	const struct band_info *info;
+	size_t i, n = 0;
 
-	for (i = 0; i < r->bands.n; i++)
-		v[i] = r->bands.v[i].name;
-	qsort(v, r->bands.n, sizeof *v, by_client);
 	for (i = 0; i < r->bands.n; i++) {
+		info = &r->bands.v[i];
+		if (info->heads.n + info->parts.n + info->tails.n > 0)
+			v[n++] = info->name;
+	}
+	qsort(v, n, sizeof *v, by_client);
+	for (i = 0; i < n; i++) {
 		if (i > 0 && strcmp(v[i].client, roll.client) == 0 && v[i].counter <= roll.to + 1) {
 			roll.to = v[i].counter;
 			continue;
@@ -276,7 +283,7 @@ static void fill_roll(const struct band_run *r, struct band *b)
 		memcpy(roll.client, v[i].client, sizeof roll.client);
 		roll.from = roll.to = v[i].counter;
 	}
-	if (r->bands.n > 0)
+	if (n > 0)
 		band_add_roll(b, &roll);
 	free(v);
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "engine/vacuum_internal.h"
+#include "engine/vacuum_run.h"
 
 void vacuum_options_init(struct vacuum_options *o)
 {
@@ -66,6 +67,7 @@ void vac_release(struct vac *v)
 	free(v->miss);
 	free(v->held);
 	free(v->moves);
+	free(v->deltas);
 	free(v->bits);
 	free(v->todo);
 	free(v->stuck);
@@ -82,17 +84,23 @@ bool vac_survey(struct vac *v, struct err *e)
 	    vac_check_bundles(v, e) && vac_mark(v, e) && vac_share(v, e);
 }
 
-bool vacuum_run(struct repo *r, const struct vacuum_options *o, struct monitor *m,
+static bool analyse(struct repo *r, const struct vacuum_options *o, struct monitor *m,
     struct vacuum_result *out, struct err *e)
 {
 	struct cache *cache = cache_look(r, o->cache_dir);
 	struct vac v;
 	bool ok;
 
-	*out = (struct vacuum_result){.total_bytes = 0};
 	vac_init(&v, r, o, m, cache, out);
 	ok = vac_survey(&v, e);
 	vac_release(&v);
 	cache_close(cache);
 	return ok;
+}
+
+bool vacuum_run(struct repo *r, const struct vacuum_options *o, struct monitor *m,
+    struct vacuum_result *out, struct err *e)
+{
+	*out = (struct vacuum_result){.total_bytes = 0};
+	return o->run ? vacuum_act(r, o, m, out, e) : analyse(r, o, m, out, e);
 }

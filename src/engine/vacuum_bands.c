@@ -4,6 +4,7 @@
  * refers to is kept as far as it is there. All others count, unfinished ones as far as their
  * newest part tells.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -86,6 +87,16 @@ static bool bad_tail(struct vac *v, struct vac_band *b, struct err *e)
 	    i->name.text);
 }
 
+/* Whether another client's fence has been known for so long that a tail would have shown. */
+static bool fence_old(struct vac *v, const struct band_info *i)
+{
+	char key[BAND_MAX_LEN + 16];
+
+	snprintf(key, sizeof key, "fence %s", i->name.text);
+	return v->o->sole_client ||
+	    (v->waits && waits_age(v->waits, key) >= v->o->grace);
+}
+
 static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 {
 	const struct band_info *i = b->info;
@@ -100,7 +111,8 @@ static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 	if (i->fences.n > 0) {
 		if (!own_fence(v, i, &own, e))
 			return false;
-		b->state = i->tails.n == 0 && own ? VAC_GONE : VAC_SUSPECT;
+		b->fresh_fence = !own && !fence_old(v, i);
+		b->state = i->tails.n == 0 && !b->fresh_fence ? VAC_GONE : VAC_SUSPECT;
 		if (b->state == VAC_GONE)
 			return true;
 	}
@@ -211,17 +223,35 @@ static bool check_roll(const struct band_name *all, size_t n, const struct roll 
 	return true;
 }
 
+/* Bands that are gone and whose removal must still be told. */
+static void note_rolled(struct vac *v, const struct roll *roll)
+{
+	const struct band_name *n;
+	size_t i;
+
+	for (i = 0; i < v->n_v; i++) {
+		n = &v->v[i].info->name;
+		if (v->v[i].state == VAC_GONE && n->counter >= roll->from &&
+		    n->counter <= roll->to && strcmp(n->client, roll->client) == 0)
+			v->v[i].rolled = true;
+	}
+}
+
 bool vac_roll_call(struct vac *v, struct err *e)
 {
 	struct band_name *all;
+	const struct band *b;
 	size_t n, i, k;
 	bool ok = true;
 
 	all = known_bands(v, &n);
-	for (i = 0; ok && i < v->n_v; i++)
-		for (k = 0; ok && k < v->v[i].band.n_roll; k++)
-			ok = check_roll(
-			    all, n, &v->v[i].band.roll[k], v->v[i].info->name.text, e);
+	for (i = 0; ok && i < v->n_v; i++) {
+		b = &v->v[i].band;
+		for (k = 0; ok && k < b->n_roll; k++) {
+			ok = check_roll(all, n, &b->roll[k], v->v[i].info->name.text, e);
+			note_rolled(v, &b->roll[k]);
+		}
+	}
 	free(all);
 	return ok;
 }

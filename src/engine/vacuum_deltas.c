@@ -134,6 +134,8 @@ static bool read_delta(struct vac *v, const struct id *id, struct buf *plain,
 			return false;
 		}
 	} else if (take_delta(v, buf_span(plain), &why) != STEP_FAILED) {
+		v->deltas = mem_grow(v->deltas, &v->deltas_cap, v->n_deltas + 1, sizeof *v->deltas);
+		v->deltas[v->n_deltas++] = (struct vac_delta){*id, plain->n};
 		return true;
 	} else if (why.kind != ERR_NONE) {
 		*e = why;
@@ -216,10 +218,11 @@ bool vac_read_deltas(struct vac *v, struct err *e)
 	return true;
 }
 
-static bool check_there(const struct held *h, const char *teller, struct err *e)
+static bool check_there(struct held *h, const char *teller, struct err *e)
 {
 	char name[2 * ID_SIZE + 1], folder[16];
 
+	h->named = true;
 	if (h->listed || h->condemned || h->lost)
 		return true;
 	name_of_id(&h->name, name);

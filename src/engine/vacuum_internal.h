@@ -24,6 +24,7 @@
 #include "format/delta.h"
 #include "format/health.h"
 #include "format/tombstone.h"
+#include "engine/vacuum_wait.h"
 #include "repo/cache.h"
 
 #define NO_HELD UINT32_MAX
@@ -52,11 +53,17 @@ struct held {
 	bool lost;            /* damaged as a whole, as health/ tells */
 	bool hurt;            /* some of its slots are damaged */
 	bool open;            /* its run has neither ended nor been declared dead */
-	bool hinted;          /* some live reference says that it is here */
+	bool hinted;          /* a live reference says that it is here, or a move from there */
+	bool named;           /* by a band that counts, or a delta */
 	uint64_t live;        /* bytes */
 	uint64_t copy;        /* bytes of live frames and shares of frames */
 	uint64_t tables;      /* bytes of directory that go with them */
 	uint32_t live_chunks;
+};
+
+struct vac_delta {
+	struct id name;
+	size_t size; /* of its plain bytes */
 };
 
 enum vac_state {
@@ -69,13 +76,16 @@ struct vac_band {
 	const struct band_info *info;
 	enum vac_state state;
 	bool open;            /* neither tail nor fence, nor removed */
+	bool fresh_fence;     /* fenced by another client, not long enough ago */
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
+	bool rolled;          /* a roll-call names it */
 	struct band band;
 };
 
 struct vac_stone {
 	char name[NAME_MAX_LEN + 1];
+	bool gone;            /* deleted by this run */
 	struct tombstone t;
 };
 
@@ -108,6 +118,7 @@ struct vac {
 	struct monitor *m;
 	struct vacuum_result *result;
 	struct cache *cache;
+	struct waits *waits;  /* NULL: nothing is known to be old */
 
 	/* vacuum_list.c */
 	struct store_listing lists[VAC_FOLDERS];
@@ -135,6 +146,8 @@ struct vac {
 	struct map held_at;           /* name → number */
 	struct map superseded;        /* names of deltas */
 	struct map bad_deltas;        /* names of those that are not whole */
+	struct vac_delta *deltas;     /* those that were read */
+	size_t n_deltas, deltas_cap;
 	struct vac_move *moves;       /* sorted */
 	size_t n_moves, moves_cap;
 	uint64_t chunks;              /* bits in use */
@@ -272,6 +285,13 @@ bool vac_share(struct vac *v, struct err *e);
 
 /* What a file counts as that is not told of by a delta. */
 enum vac_class vac_class(struct vac *v, enum vac_folder folder, const char *name);
+/* The same, whether or not a tombstone names it. */
+enum vac_class vac_own_class(struct vac *v, enum vac_folder folder, const char *name);
+/*
+ * Whether a file of bands/ is the last evidence of a band that is gone, and nothing that
+ * counts names the band any more.
+ */
+bool vac_evidence_idle(struct vac *v, const char *name);
 /* Whether it is a bundle that a delta tells of. */
 bool vac_told(const struct vac *v, enum vac_folder folder, const char *name);
 

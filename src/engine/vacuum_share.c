@@ -152,10 +152,31 @@ static enum vac_class class_of_bundle(struct vac *v, const char *name)
 	                                                            : VAC_UNKNOWN;
 }
 
+bool vac_evidence_idle(struct vac *v, const char *name)
+{
+	const struct band_info *i;
+	enum band_file kind;
+	struct vac_band *b;
+	struct band_name n;
+	unsigned part;
+
+	if (!band_file_parse(span_str(name), &n, &kind, &part))
+		return false;
+	b = vac_band(v, span_str(n.text));
+	if (!b || b->state != VAC_GONE || b->rolled)
+		return false;
+	i = b->info;
+	return i->heads.n + i->parts.n + i->tails.n == 0;
+}
+
 enum vac_class vac_class(struct vac *v, enum vac_folder folder, const char *name)
 {
-	if (vac_names(&v->files, folder, name))
-		return VAC_CONDEMNED;
+	return vac_names(&v->files, folder, name) ? VAC_CONDEMNED
+	                                          : vac_own_class(v, folder, name);
+}
+
+enum vac_class vac_own_class(struct vac *v, enum vac_folder folder, const char *name)
+{
 	if (vac_names(&v->torn, folder, name))
 		return VAC_UNKNOWN;
 	if (folder == VAC_BANDS)

@@ -1,0 +1,239 @@
+/*
+ * Deletion (V3 to V5). Only what a tombstone names, only after the grace, and only when
+ * every band is accounted for: of each band that is visible now, a tail has told what it
+ * relies on, or a fence says that it relies on nothing. A run that began before the
+ * tombstone could be seen has a head that is visible now; one that began later has seen the
+ * tombstone. What is alive in a condemned bundle all the same has been copied and verified
+ * by now, or the bundle stays.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_run.h"
+
+#define PATIENCE (7 * 24 * VACUUM_HOUR) /* for a head whose band grows no more */
+
+static bool is_self(const struct vacuum *x, const struct vac_band *b)
+{
+	return strcmp(b->info->name.text, x->band.name.text) == 0;
+}
+
+static size_t files_of(const struct band_info *i)
+{
+	return i->heads.n + i->parts.n + i->tails.n;
+}
+
+/* A head that nothing has followed for a week, as seen from here, is declared dead. */
+static bool wait_for(struct vacuum *x, const struct vac_band *b, struct err *e)
+{
+	char key[BAND_MAX_LEN + 64];
+	uint64_t size;
+
+	snprintf(key, sizeof key, "head %s %zu", b->info->name.text, files_of(b->info));
+	if (waits_age(x->waits, key) < PATIENCE)
+		return true;
+	if (!band_note_put(x->repo, &b->info->name, BAND_FENCE, x->band.client.id, &size, e))
+		return false;
+	x->result->written_bytes += size;
+	return true;
+}
+
+/* Every head that is visible has a tail, or a fence that is old enough. */
+static bool account(struct vacuum *x, bool *all, struct err *e)
+{
+	const struct vac_band *b;
+	size_t i;
+
+	*all = true;
+	for (i = 0; i < x->v.n_v; i++) {
+		b = &x->v.v[i];
+		if (is_self(x, b) || (!b->open && !b->fresh_fence))
+			continue;
+		*all = false;
+		if (x->o->sole_client)
+			return err_set(e, ERR_REFUSED,
+			    "band %s is unfinished: somebody else uses the repository, or did; without "
+			    "--sole-client it is waited for",
+			    b->info->name.text);
+		if (b->open && !wait_for(x, b, e))
+			return false;
+	}
+	return true;
+}
+
+/* --- tombstones */
+
+static int64_t stone_age(struct vacuum *x, const struct vac_stone *s, const char *what)
+{
+	char key[NAME_MAX_LEN + 16];
+
+	snprintf(key, sizeof key, "%s %s", what, s->name);
+	return waits_age(x->waits, key);
+}
+
+static bool ripe(struct vacuum *x, const struct vac_stone *s)
+{
+	return stone_age(x, s, "stone") >= x->o->grace || x->o->sole_client;
+}
+
+static bool remove_file(
+    struct vacuum *x, const char *folder, const char *name, struct err *e)
+{
+	struct err why = ERR_EMPTY;
+	uint64_t size = 0;
+
+	if (!repo_stat(x->repo, folder, name, &size, &why) && why.kind != ERR_MISSING) {
+		*e = why;
+		return false;
+	}
+	if (why.kind == ERR_MISSING)
+		return true;
+	if (!store_remove(x->repo->store, folder, name, &why) && why.kind != ERR_MISSING) {
+		*e = why;
+		return err_wrap(e, "deleting %s/%s", folder, name);
+	}
+	x->result->deleted_files++;
+	x->result->deleted_bytes += size;
+	return true;
+}
+
+/* Whether nothing that is alive would go with the bundle. */
+static bool safe(const struct vacuum *x, const struct id *name)
+{
+	uint64_t *at = map_get(&x->v.held_at, name);
+	size_t i;
+
+	if (!at || !x->v.held[*at].told || x->v.held[*at].live_chunks == 0)
+		return true;
+	for (i = 0; i < x->n_rescued; i++)
+		if (x->rescued[i] == *at)
+			return true;
+	return false;
+}
+
+static bool delete_bundles(struct vacuum *x, const struct tombstone *t, struct err *e)
+{
+	char name[2 * ID_SIZE + 1], folder[16];
+	enum file_type type;
+	size_t i;
+
+	for (i = 0; i < t->n_bundles; i++) {
+		type = t->hunks[i] ? FILE_HUNKS : FILE_DATA;
+		name_of_id(&t->bundles[i], name);
+		if (!vac_listed(&x->v,
+		        t->hunks[i] ? VAC_HUNKS : VAC_DATA + (t->bundles[i].b[0] >> 4), name) ||
+		    !safe(x, &t->bundles[i]))
+			continue;
+		if (vac_stopped(&x->v, e) ||
+		    !remove_file(x, folder_of(type, &t->bundles[i], folder), name, e))
+			return false;
+	}
+	return true;
+}
+
+/* Whoever wrote the tombstone, a file goes only if it looks dead from here too. */
+static bool file_safe(struct vacuum *x, enum vac_folder folder, const char *name)
+{
+	struct vac_stone *s;
+	size_t i;
+
+	switch (folder) {
+	case VAC_BANDS:
+		return vac_own_class(&x->v, folder, name) == VAC_DEAD ||
+		    vac_evidence_idle(&x->v, name);
+	case VAC_INDEX:
+		return vac_own_class(&x->v, folder, name) != VAC_LIVE;
+	case VAC_TOMBSTONES:
+		for (i = 0; i < x->v.n_stones; i++) {
+			s = &x->v.stones[i];
+			if (strcmp(s->name, name) == 0)
+				return false; /* it goes by itself when its work is done */
+		}
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool delete_files(struct vacuum *x, const struct tombstone *t, struct err *e)
+{
+	const char *path, *name;
+	size_t i, n;
+	int f;
+
+	for (i = 0; i < t->files.n; i++) {
+		path = t->files.v[i];
+		name = strchr(path, '/') + 1;
+		n = (size_t)(name - path) - 1;
+		for (f = 0; f < VAC_KEYS; f++)
+			if (strlen(vac_folders[f]) == n && memcmp(vac_folders[f], path, n) == 0)
+				break;
+		if (f == VAC_KEYS || !vac_listed(&x->v, (enum vac_folder)f, name) ||
+		    !file_safe(x, (enum vac_folder)f, name))
+			continue;
+		if (vac_stopped(&x->v, e) || !remove_file(x, vac_folders[f], name, e))
+			return false;
+	}
+	return true;
+}
+
+/* Whether another tombstone that is old enough tells the same of a bundle. */
+static bool told_by_another(struct vacuum *x, size_t than, const struct id *name)
+{
+	const struct vac_stone *s;
+	size_t i, k;
+
+	for (i = 0; i < x->v.n_stones; i++) {
+		s = &x->v.stones[i];
+		if (i == than || s->gone || !ripe(x, s))
+			continue;
+		for (k = 0; k < s->t.n_bundles; k++)
+			if (id_equal(&s->t.bundles[k], name))
+				return true;
+	}
+	return false;
+}
+
+/* A tombstone goes when what it names is gone for long enough, and nobody asks for it. */
+static bool retire(struct vacuum *x, size_t i, struct err *e)
+{
+	struct vac_stone *s = &x->v.stones[i];
+	size_t k;
+
+	if (!stone_done(x, s) ||
+	    (stone_age(x, s, "gone") < x->o->grace && !x->o->sole_client))
+		return true;
+	for (k = 0; k < s->t.n_bundles; k++)
+		if (bundle_named(x, &s->t.bundles[k]) &&
+		    !told_by_another(x, i, &s->t.bundles[k]))
+			return true;
+	s->gone = true;
+	return remove_file(x, "tombstones", s->name, e);
+}
+
+bool vacuum_delete(struct vacuum *x, struct err *e)
+{
+	struct vac_stone *s;
+	int64_t left;
+	bool all;
+	size_t i;
+
+	x->result->waiting = 0;
+	x->result->wait = 0;
+	if (!account(x, &all, e))
+		return false;
+	for (i = 0; i < x->v.n_stones; i++) {
+		s = &x->v.stones[i];
+		left = x->o->grace - stone_age(x, s, "stone");
+		if (!all || !ripe(x, s)) {
+			x->result->waiting++;
+			if (left > 0 && (x->result->wait == 0 || left < x->result->wait))
+				x->result->wait = left;
+		} else if (!delete_bundles(x, &s->t, e) || !delete_files(x, &s->t, e) ||
+		    !retire(x, i, e)) {
+			return false;
+		}
+	}
+	return true;
+}

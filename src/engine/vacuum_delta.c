@@ -1,0 +1,205 @@
+/*
+ * The delta of a vacuum: the directories of its bundles, and where everything went. Small
+ * deltas that have become many are taken into it, so that their number grows with the
+ * logarithm of what they tell of. What is taken over is cleaned: bundles that are gone, and
+ * moves that no hint leads to any more.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_run.h"
+
+#define DELTA_BYTES (16u << 20) /* a delta is put when it has grown to this */
+#define TIER_FIRST  (64u << 10) /* plain bytes of the smallest tier; the next is 8 times that */
+#define TIERS       4
+#define TIER_MANY   8           /* deltas that a tier, with those below it, may have */
+
+static bool delta_put(struct vacuum *x, struct err *e)
+{
+	struct buf plain = BUF_EMPTY;
+	char name[2 * ID_SIZE + 1];
+	uint64_t size = 0;
+	struct id id;
+	bool ok;
+
+	delta_encode(&x->delta, span_str(x->band.name.text), &plain);
+	ok = repo_put_delta(x->repo, buf_span(&plain), &id, &size, e);
+	buf_release(&plain);
+	if (!ok)
+		return err_wrap(e, "delta of band %s", x->band.name.text);
+	name_of_id(&id, name);
+	string_list_add(&x->deltas, span_str(name));
+	delta_writer_release(&x->delta);
+	x->delta = (struct delta_writer)DELTA_WRITER_EMPTY;
+	x->result->written_bytes += size;
+	return true;
+}
+
+bool delta_full(struct vacuum *x, struct err *e)
+{
+	return x->delta.bundles.n + x->delta.moves.n < DELTA_BYTES || delta_put(x, e);
+}
+
+/* --- moves of this run */
+
+struct moving {
+	struct vacuum *x;
+	struct delta_move m; /* being put together */
+	bool any;
+};
+
+static void move_end(struct moving *g)
+{
+	if (g->any)
+		delta_add_move(&g->x->delta, &g->m);
+	g->any = false;
+}
+
+static void move_add(struct moving *g, const struct id *from, uint32_t slot, uint32_t count,
+    const struct id *to, uint32_t to_slot)
+{
+	struct delta_move *m = &g->m;
+
+	if (g->any && id_equal(&m->from, from) && id_equal(&m->to, to) &&
+	    m->slot + m->count == slot && m->to_slot + m->count == to_slot) {
+		m->count += count;
+		return;
+	}
+	move_end(g);
+	g->m = (struct delta_move){*from, *to, slot, count, to_slot};
+	g->any = true;
+}
+
+/* What was copied lies in one frame, whose slots follow each other. */
+static bool add_moves(struct vacuum *x, struct err *e)
+{
+	struct moving g = {.x = x};
+	const struct copied *c;
+	struct hint h;
+	size_t i;
+
+	for (i = 0; i < x->n_copied; i++) {
+		c = &x->copied[i];
+		if (!packer_place(c->hunks ? x->hunks : x->data, c->ticket, &h))
+			return err_set(e, ERR_IO, "a copied chunk has no place");
+		move_add(&g, &x->v.held[c->from].name, c->slot, c->count,
+		    &inventory_get(x->inventory, h.bundle)->name, h.slot);
+		if (x->delta.moves.n >= DELTA_BYTES && !delta_full(x, e))
+			return false;
+	}
+	move_end(&g);
+	x->n_copied = 0;
+	return true;
+}
+
+/* --- taking in small deltas */
+
+static unsigned tier_of(size_t size)
+{
+	unsigned t = 0;
+
+	for (size_t most = TIER_FIRST; size > most && t < TIERS; most *= 8)
+		t++;
+	return t;
+}
+
+/* The highest tier up to which deltas have become too many; -1: none has. */
+static int crowded(const struct vac *v)
+{
+	size_t count[TIERS + 1] = {0}, n = 0, i;
+	int t, found = -1;
+
+	for (i = 0; i < v->n_deltas; i++)
+		if (!map_get(&v->superseded, &v->deltas[i].name))
+			count[tier_of(v->deltas[i].size)]++;
+	for (t = 0; t < TIERS; t++) {
+		n += count[t];
+		if (n > TIER_MANY) {
+			found = t;
+			n = 1;
+		}
+	}
+	return found;
+}
+
+/* What leads on from where hints lead is needed too. */
+static void spread_hints(struct vac *v)
+{
+	bool changed = true;
+	size_t i;
+
+	while (changed) {
+		changed = false;
+		for (i = 0; i < v->n_moves; i++) {
+			if (!v->held[v->moves[i].from].hinted || v->held[v->moves[i].to].hinted)
+				continue;
+			v->held[v->moves[i].to].hinted = changed = true;
+		}
+	}
+}
+
+static const struct held *find(const struct vac *v, const struct id *name)
+{
+	uint64_t *at = map_get(&v->held_at, name);
+
+	return at ? &v->held[*at] : NULL;
+}
+
+static void take_over(struct vacuum *x, struct span plain)
+{
+	const struct held *h;
+	struct delta_bundle b;
+	struct delta_iter it;
+	struct delta_move m;
+	enum step st = STEP_FAILED;
+
+	if (delta_open(&it, plain, NULL))
+		while ((st = delta_next_bundle(&it, &b, NULL)) == STEP_ITEM) {
+			h = find(&x->v, &b.name);
+			if (!h || !h->condemned || h->listed)
+				delta_add_bundle(&x->delta, &b);
+		}
+	while (st != STEP_FAILED && (st = delta_next_move(&it, &m, NULL)) == STEP_ITEM) {
+		h = find(&x->v, &m.from);
+		if (!h || h->hinted || h->listed)
+			delta_add_move(&x->delta, &m);
+	}
+}
+
+/* Names that a delta superseded stay superseded by the one that takes it in. */
+static bool take_in(struct vacuum *x, const struct id *name, struct buf *plain, struct err *e)
+{
+	if (!repo_get_delta(x->repo, name, plain, e))
+		return false;
+	take_over(x, buf_span(plain));
+	delta_add_superseded(&x->delta, name);
+	map_put(&x->superseded, name, 1);
+	return delta_full(x, e);
+}
+
+static bool consolidate(struct vacuum *x, struct err *e)
+{
+	int tier = crowded(&x->v);
+	struct buf plain = BUF_EMPTY;
+	size_t i;
+	bool ok = true;
+
+	if (tier >= 0)
+		spread_hints(&x->v);
+	for (i = 0; ok && i < x->v.n_deltas; i++)
+		if ((int)tier_of(x->v.deltas[i].size) <= tier &&
+		    !map_get(&x->v.superseded, &x->v.deltas[i].name) &&
+		    !map_get(&x->superseded, &x->v.deltas[i].name))
+			ok = take_in(x, &x->v.deltas[i].name, &plain, e);
+	buf_release(&plain);
+	return ok;
+}
+
+bool delta_finish(struct vacuum *x, struct err *e)
+{
+	if (!add_moves(x, e) || !consolidate(x, e))
+		return false;
+	if (x->delta.n_bundles + x->delta.n_moves + x->delta.n_gone == 0)
+		return true;
+	return delta_put(x, e);
+}

@@ -1,0 +1,168 @@
+/*
+ * A vacuum that acts. It is a run with a band like any other: its head comes first, so that
+ * nobody takes its bundles for litter; its tail comes last. In between, in this order:
+ *
+ *   V1 survey; copy what is alive in bundles that are to go; verify the copies; the delta
+ *   V2 the tombstone; from now on the grace runs
+ *   V3 in a later run, with the grace past: survey again; every head is accounted for
+ *   V4 what is alive in condemned bundles is copied too, and verified
+ *   V5 deletion
+ *
+ * A run does V3 to V5 for the tombstones it finds, then V2 for what it condemns itself.
+ */
+#include "engine/vacuum_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static void fill_head(const struct vacuum *x, struct band *b)
+{
+	band_init(b);
+	b->name = x->band.name;
+	b->kind = BAND_VACUUM;
+	b->start = x->start;
+	b->program = mem_strdup(x->o->program);
+	b->set = mem_strdup("");
+	b->host = mem_strdup(x->o->host);
+	b->user = mem_strdup(x->o->user);
+}
+
+static bool begin(struct vacuum *x, struct err *e)
+{
+	struct band head;
+	bool ok;
+
+	x->start = x->repo->env->now(x->repo->env);
+	band_run_name(&x->band, x->start);
+	fill_head(x, &head);
+	ok = band_run_put(&x->band, BAND_HEAD, &head, e);
+	band_release(&head);
+	if (!ok)
+		return false;
+	memcpy(x->result->band, x->band.name.text, sizeof x->band.name.text);
+	return band_run_look(&x->band, e) && band_run_fence_own(&x->band, e);
+}
+
+static bool finish(struct vacuum *x, struct err *e)
+{
+	struct band tail;
+	size_t i;
+	bool ok;
+
+	fill_head(x, &tail);
+	for (i = 0; i < x->stones.n; i++)
+		string_list_add(&x->band.seen, span_str(x->stones.v[i]));
+	band_run_fill(&x->band, &tail);
+	tail.end = x->repo->env->now(x->repo->env);
+	for (i = 0; i < x->n_bundles; i++)
+		band_add_bundle(&tail, &x->bundles[i]);
+	for (i = 0; i < x->deltas.n; i++)
+		string_list_add(&tail.deltas, span_str(x->deltas.v[i]));
+	tail.last = mem_strdup("");
+	tail.totals.bytes_stored = x->result->written_bytes + x->band.stored;
+	ok = band_run_finish(&x->band, &tail, e);
+	band_release(&tail);
+	return ok;
+}
+
+/* Find out how things are now; what was found before is forgotten. */
+static bool survey(struct vacuum *x, struct err *e)
+{
+	struct vacuum_result *res = x->result, keep = *res;
+
+	if (x->surveyed)
+		vac_release(&x->v);
+	*res = (struct vacuum_result){.total_bytes = 0};
+	vac_init(&x->v, x->repo, x->o, x->m, x->cache, res);
+	x->v.waits = x->waits;
+	x->surveyed = true;
+	if (!vac_survey(&x->v, e))
+		return false;
+	memcpy(res->band, keep.band, sizeof res->band);
+	memcpy(res->tombstone, keep.tombstone, sizeof res->tombstone);
+	res->condemned_bundles = keep.condemned_bundles;
+	res->written_bytes = keep.written_bytes;
+	res->copied_bytes = keep.copied_bytes;
+	res->freed_bytes = keep.freed_bytes;
+	res->deleted_files = keep.deleted_files;
+	res->deleted_bytes = keep.deleted_bytes;
+	x->n_copied = x->n_victims = x->n_rescued = 0;
+	return true;
+}
+
+static bool delete(struct vacuum *x, struct err *e)
+{
+	return !x->o->deletes || vacuum_delete(x, e);
+}
+
+/* V1 to V5 once: copy and delete what can be, then condemn. */
+static bool once(struct vacuum *x, int below, struct err *e)
+{
+	return copy_victims(x, below, e) && delta_finish(x, e) && delete(x, e) && condemn(x, e);
+}
+
+/* Whether copying first would fill the storage: then what is wholly dead goes before it. */
+static bool cramped(const struct vacuum *x)
+{
+	uint64_t space;
+	int i;
+
+	if (!x->o->sole_client || !x->o->deletes || !store_space(x->repo->store, &space))
+		return false;
+	for (i = 0; i < VACUUM_THRESHOLDS; i++)
+		if (x->result->thresholds[i].below <= x->result->below &&
+		    x->result->thresholds[i].write_bytes + (64u << 20) > space)
+			return true;
+	return false;
+}
+
+static bool work(struct vacuum *x, struct err *e)
+{
+	if (!survey(x, e))
+		return false;
+	if (cramped(x) &&
+	    (!once(x, 0, e) || !survey(x, e) || !delete(x, e) || !survey(x, e)))
+		return false;
+	if (!once(x, x->result->below, e))
+		return false;
+	/* Without a grace to wait for, deletion follows at once, upon another look. */
+	if (!x->o->sole_client || !x->o->deletes || x->stones.n == 0)
+		return true;
+	return survey(x, e) && copy_victims(x, -1, e) && delta_finish(x, e) && delete(x, e);
+}
+
+bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *m,
+    struct vacuum_result *out, struct err *e)
+{
+	struct vacuum *x = mem_zalloc(sizeof *x);
+	bool ok;
+
+	x->repo = r;
+	x->o = o;
+	x->m = m;
+	x->result = out;
+	map_init(&x->superseded, ID_SIZE);
+	x->cache = cache_open(r, o->cache_dir);
+	x->waits = waits_open(x->cache, r->env);
+	x->inventory = inventory_new(r);
+	band_run_init(&x->band, r, x->cache, x->inventory, m);
+	ok = begin(x, e);
+	if (ok) {
+		copy_init(x);
+		ok = work(x, e) && finish(x, e);
+	}
+	if (x->surveyed)
+		vac_release(&x->v);
+	copy_release(x);
+	band_run_release(&x->band);
+	inventory_free(x->inventory);
+	waits_close(x->waits);
+	cache_close(x->cache);
+	string_list_release(&x->deltas);
+	string_list_release(&x->stones);
+	map_release(&x->superseded);
+	free(x);
+	return ok;
+}

@@ -1,0 +1,104 @@
+/*
+ * A vacuum that acts (V1 to V5 of the protocol), shared by its files:
+ *
+ *   vacuum_run.c      the order of things
+ *   vacuum_copy.c     what is alive in bundles that are to go, into new bundles
+ *   vacuum_delta.c    the delta with its moves; small deltas become one
+ *   vacuum_condemn.c  what to condemn, and the tombstone
+ *   vacuum_wait.c     how long this machine has known of something
+ *   vacuum_delete.c   deletion, by evidence
+ */
+#ifndef BALE_ENGINE_VACUUM_RUN_H
+#define BALE_ENGINE_VACUUM_RUN_H
+
+#include "base/pool.h"
+#include "bundle/pack.h"
+#include "engine/band_run.h"
+#include "engine/vacuum_internal.h"
+#include "engine/vacuum_wait.h"
+
+/* A run of slots on its way into a new bundle. */
+struct copied {
+	uint32_t from, slot, count;
+	bool hunks;
+	uint64_t ticket; /* of the first */
+};
+
+struct vacuum {
+	struct repo *repo;
+	const struct vacuum_options *o;
+	struct monitor *m;
+	struct vacuum_result *result;
+	struct cache *cache;
+	struct waits *waits;
+	struct inventory *inventory;
+	struct band_run band;
+	int64_t start;
+	struct vac v;               /* the survey that holds now */
+	bool surveyed;
+
+	/* vacuum_copy.c */
+	uint8_t seed[2][32];
+	struct compressor_cache *compressors;
+	struct pool *cpu, *transfer;
+	struct packer *data, *hunks;
+	struct copied *copied;
+	size_t n_copied, copied_cap;
+	uint32_t *victims;          /* bundles all of whose live chunks are elsewhere now */
+	size_t n_victims, victims_cap;
+	uint32_t *rescued;          /* the same of bundles that were condemned before */
+	size_t n_rescued, rescued_cap;
+
+	/* what was put since the last delta, and in all */
+	struct delta_writer delta;
+	struct band_bundle *bundles;
+	size_t n_bundles, bundles_cap, n_verified;
+	struct string_list deltas;
+	struct string_list stones;  /* tombstones of this run */
+	struct map superseded;      /* deltas that those of this run supersede */
+};
+
+/* --- vacuum_run.c */
+
+bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *m,
+    struct vacuum_result *out, struct err *e);
+
+/* --- vacuum_copy.c */
+
+void copy_init(struct vacuum *x);
+void copy_release(struct vacuum *x);
+
+/*
+ * Copy what is alive in the bundles below the threshold, and in condemned ones; verify the
+ * copies. Those of which everything is safe become victims, or rescued.
+ */
+bool copy_victims(struct vacuum *x, int below, struct err *e);
+
+/* --- vacuum_delta.c */
+
+/* Put a delta of the bundles so far, once they are many. */
+bool delta_full(struct vacuum *x, struct err *e);
+
+/* Put the delta of what was copied, with small ones taken in. */
+bool delta_finish(struct vacuum *x, struct err *e);
+
+/* --- vacuum_condemn.c */
+
+/* Put the tombstone of the victims and of whatever else can go, where there is any. */
+bool condemn(struct vacuum *x, struct err *e);
+
+/* Whether nothing that the tombstone names is listed any more. */
+bool stone_done(const struct vacuum *x, const struct vac_stone *s);
+
+/* Whether a band that counts, or a delta, still tells of the bundle. */
+bool bundle_named(const struct vacuum *x, const struct id *name);
+
+/* --- vacuum_delete.c */
+
+/*
+ * V2 to V5: delete what tombstones name that are old enough, if every band is accounted for.
+ * What is alive in their bundles has been copied.
+ */
+bool vacuum_delete(struct vacuum *x, struct err *e);
+
+#endif
