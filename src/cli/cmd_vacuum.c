@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/signals.h"
 #include "cli/text.h"
+#include "cli/version.h"
 #include "engine/vacuum.h"
 
 #define COLUMN 10
@@ -80,7 +81,24 @@ static void show_total(struct cli *c, const char *what, uint64_t bytes)
 	buf_release(&out);
 }
 
-static void tell_text(struct cli *c, const struct vacuum_result *res)
+/* What a run did. Deletion is a later step, and comes with a later release. */
+static void show_run(struct cli *c, const struct vacuum_result *res)
+{
+	struct buf freed = BUF_EMPTY, written = BUF_EMPTY;
+
+	text_size(&freed, res->freed_bytes);
+	text_size(&written, res->written_bytes);
+	report_text(&c->report,
+	    " condemned %" PRIu64 " bundles with %s, for which %s were written\n",
+	    res->condemned_bundles, buf_str(&freed), buf_str(&written));
+	report_text(&c->report,
+	    " nothing was deleted: that is a later step, and comes with a later release\n");
+	buf_release(&freed);
+	buf_release(&written);
+}
+
+static void tell_text(struct cli *c, const struct vacuum_options *o,
+    const struct vacuum_result *res)
 {
 	struct buf storage = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY;
 
@@ -96,7 +114,10 @@ static void tell_text(struct cli *c, const struct vacuum_result *res)
 	text_size(&peak, cli_peak());
 	report_text(&c->report, "\n storage  %s\n took     %s, peak %s\n", buf_str(&storage),
 	    buf_str(&time), buf_str(&peak));
-	report_text(&c->report, "nothing was changed\n");
+	if (o->run)
+		show_run(c, res);
+	else
+		report_text(&c->report, "nothing was changed\n");
 	buf_release(&storage);
 	buf_release(&time);
 	buf_release(&peak);
@@ -130,7 +151,31 @@ static void tell_json(struct cli *c, const struct vacuum_result *res)
 	line_count(line, "chunks", res->chunks);
 	line_count(line, "live_chunks", res->live_chunks);
 	line_count(line, "hunks", res->hunks);
+	line_count(line, "condemned_bundles", res->condemned_bundles);
+	line_text(line, "band", res->band);
+	line_text(line, "tombstone", res->tombstone);
 	cli_summary(c, line);
+}
+
+static bool read_bounds(struct cli *c, struct vacuum_options *o, struct err *e)
+{
+	const char *size = options_value(&c->options, "max-write");
+	const char *time = options_value(&c->options, "max-time");
+	const char *grace = options_value(&c->options, "grace");
+	int64_t ns;
+
+	if (size && !text_parse_size(size, &o->max_write))
+		return err_set(e, ERR_USAGE, "--max-write: not a size: %s", size);
+	if (time && !text_parse_duration(time, &o->max_time))
+		return err_set(e, ERR_USAGE, "--max-time: not a time: %s", time);
+	if (!grace)
+		return true;
+	if (!text_parse_duration(grace, &ns))
+		return err_set(e, ERR_USAGE, "--grace: not a time: %s", grace);
+	if (ns < o->grace)
+		return err_set(e, ERR_USAGE, "--grace: a day is the least");
+	o->grace = ns;
+	return true;
 }
 
 static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
@@ -141,10 +186,14 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 	if (!options_number(&c->options, "below", 0, 100, &below, e))
 		return false;
 	o->below = (int)below;
+	o->run = options_has(&c->options, "run");
+	o->combine = options_has(&c->options, "combine");
+	o->sole_client = options_has(&c->options, "sole-client");
+	o->program = "bale " BALE_VERSION;
 	o->stop = &signals_stop;
 	o->cache_dir = c->cache_dir;
 	o->transfers = TRANSFERS;
-	return true;
+	return cli_jobs(c, &o->threads, e) && read_bounds(c, o, e);
 }
 
 static bool run(struct cli *c, struct err *e)
@@ -156,20 +205,27 @@ static bool run(struct cli *c, struct err *e)
 	    !vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
 		return false;
 	listener_end(&c->listener);
-	tell_text(c, &res);
+	tell_text(c, &o, &res);
 	tell_json(c, &res);
 	return true;
 }
 
 static const struct option_def options[] = {
-    {0, "below", "PCT", "rewrite bundles of which less is alive (by a rule); 0: only dead ones"},
+    {0, "below", "PCT", "bundles of which less is alive (by a rule); 0: only dead ones"},
+    {0, "run", NULL, "act: copy what is alive in them elsewhere, and condemn them"},
+    {0, "combine", NULL, "also put small bundles together"},
+    {0, "max-write", "SIZE", "copy no more than that"},
+    {0, "max-time", "TIME", "copy for no longer than that"},
+    {0, "sole-client", NULL, "nobody else uses the repository: wait for nobody"},
+    {0, "grace", "TIME", "wait longer than a day before deleting"},
+    {'j', "jobs", "N", "processors to use (all)"},
     {0},
 };
 
 const struct command cmd_vacuum = {
     .name = "vacuum",
     .synopsis = "",
-    .help = "tell what no snapshot needs, and what giving it back would cost",
+    .help = "tell what no snapshot needs, and give its space back",
     .options = options,
     .needs = NEED_REPO | NEED_KEY,
     .run = run,

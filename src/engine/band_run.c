@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/torn.h"
 #include "format/health.h"
 #include "format/tombstone.h"
 
@@ -86,32 +87,48 @@ bool band_note_put(struct repo *repo, const struct band_name *band, enum band_fi
 
 /* --- the look */
 
+static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
+{
+	struct buf secret = BUF_EMPTY;
+	struct err why = ERR_EMPTY;
+	struct json_file jf;
+	struct tombstone t;
+	struct fault f;
+	bool torn, ok;
+	size_t i;
+
+	ok = repo_get_json(r->repo, "tombstones", name, "tombstone", &jf, &secret, &why);
+	buf_release(&secret);
+	if (!ok) {
+		if (why.kind == ERR_CORRUPT) {
+			if (!file_torn(r->repo, "tombstones", name, &torn, e))
+				return false;
+			if (torn)
+				return true;
+		}
+		*e = why;
+		return false;
+	}
+	tombstone_init(&t);
+	ok = tombstone_decode(&jf, &t, &f) || err_fault(e, &f);
+	json_file_close(&jf);
+	for (i = 0; ok && i < t.n_bundles; i++)
+		inventory_condemn(r->inventory, &t.bundles[i]);
+	if (ok)
+		string_list_add(&r->seen, span_str(name));
+	tombstone_release(&t);
+	return ok;
+}
+
 static bool read_tombstones(struct band_run *r, struct err *e)
 {
 	struct store_listing names = {NULL, 0, 0};
-	struct buf secret = BUF_EMPTY;
-	struct tombstone t;
-	struct json_file jf;
-	struct fault f;
-	size_t i, k;
 	bool ok = repo_list(r->repo, "tombstones", &names, e);
+	size_t i;
 
-	for (i = 0; ok && i < names.n; i++) {
-		ok = repo_get_json(
-		    r->repo, "tombstones", names.names[i], "tombstone", &jf, &secret, e);
-		if (!ok)
-			break;
-		tombstone_init(&t);
-		ok = tombstone_decode(&jf, &t, &f) || err_fault(e, &f);
-		json_file_close(&jf);
-		for (k = 0; ok && k < t.n_bundles; k++)
-			inventory_condemn(r->inventory, &t.bundles[k]);
-		if (ok)
-			string_list_add(&r->seen, span_str(names.names[i]));
-		tombstone_release(&t);
-	}
+	for (i = 0; ok && i < names.n; i++)
+		ok = read_tombstone(r, names.names[i], e);
 	store_listing_release(&names);
-	buf_release(&secret);
 	return ok || err_wrap(e, "cannot tell which bundles are condemned");
 }
 

@@ -187,7 +187,6 @@ static bool on_frame(void *arg, uint32_t frame, struct span stored, struct err *
 	const struct frame_rec *f = &c->bundle.dir.frames[frame];
 	uint32_t live = live_in(&c->x->v, &c->x->v.held[c->number], f);
 
-	c->x->result->copied_bytes += f->stored * (uint64_t)live / f->chunks;
 	return live == f->chunks ? take_frame(c, f, stored, e) : take_chunks(c, f, stored, e);
 }
 
@@ -285,8 +284,8 @@ static struct candidate *candidates(struct vacuum *x, int below, size_t *n)
 		h = &x->v.held[i];
 		if (h->condemned && h->told && h->listed && h->live_chunks > 0)
 			c[(*n)++] = (struct candidate){i, 0, 1};
-		else if (vac_victim(h, below) ||
-		    ((h->type == FILE_DATA ? data : hunks) && small(x, h)))
+		else if (below >= 0 && (vac_victim(h, below) ||
+		    ((h->type == FILE_DATA ? data : hunks) && small(x, h))))
 			c[(*n)++] = (struct candidate){i, h->live, h->size};
 	}
 	if (*n)
@@ -356,6 +355,7 @@ bool copy_victims(struct vacuum *x, int below, struct err *e)
 			continue;
 		whole = h->live_chunks == 0;
 		ok = !vac_stopped(&x->v, e) && (whole || copy_bundle(x, c[i].number, &whole, e));
+		x->result->copied_bytes += ok && h->live_chunks ? h->copy : 0;
 		if (ok && whole && h->condemned)
 			take_in(&x->rescued, &x->n_rescued, &x->rescued_cap, c[i].number);
 		else if (ok && whole)

@@ -145,10 +145,20 @@ static const struct held *find(const struct vac *v, const struct id *name)
 	return at ? &v->held[*at] : NULL;
 }
 
+/* Whether a superseded delta must still be told of: it is there, or a band names it. */
+static bool still_named(const struct vac *v, const struct id *delta)
+{
+	char name[2 * ID_SIZE + 1];
+
+	name_of_id(delta, name);
+	return map_get(&v->needed_deltas, delta) || vac_listed(v, VAC_INDEX, name);
+}
+
 static void take_over(struct vacuum *x, struct span plain)
 {
 	const struct held *h;
 	struct delta_bundle b;
+	struct id name;
 	struct delta_iter it;
 	struct delta_move m;
 	enum step st = STEP_FAILED;
@@ -164,9 +174,11 @@ static void take_over(struct vacuum *x, struct span plain)
 		if (!h || h->hinted || h->listed)
 			delta_add_move(&x->delta, &m);
 	}
+	while (st != STEP_FAILED && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
+		if (still_named(&x->v, &name))
+			delta_add_superseded(&x->delta, &name);
 }
 
-/* Names that a delta superseded stay superseded by the one that takes it in. */
 static bool take_in(struct vacuum *x, const struct id *name, struct buf *plain, struct err *e)
 {
 	if (!repo_get_delta(x->repo, name, plain, e))

@@ -86,6 +86,9 @@ static bool take_bundle(struct vac *v, const struct delta_bundle *b, struct dire
 	h->ids_at = ids_offset(dir, b->directory.n);
 	run = vac_band(v, b->run);
 	h->open = run && run->open;
+	h->orphan = !run && h->listed && !h->condemned;
+	if (run && h->listed && !h->condemned)
+		run->wrote = true;
 	return spool_add(v->spool, b->directory, &h->dir_at, e);
 }
 
@@ -232,23 +235,38 @@ static bool check_there(struct held *h, const char *teller, struct err *e)
 	    folder_of(h->type, &h->name, folder), name, teller);
 }
 
+/* A band leaves a trace for as long as a bundle of it is there: vacuum sees to that. */
+static bool check_run(const struct held *h, struct err *e)
+{
+	char name[2 * ID_SIZE + 1], folder[16];
+
+	if (!h->orphan)
+		return true;
+	name_of_id(&h->name, name);
+	return err_set(e, ERR_MISSING,
+	    "the band that wrote %s/%s is not listed, nor its removal: the storage does not show "
+	    "everything",
+	    folder_of(h->type, &h->name, folder), name);
+}
+
 bool vac_check_bundles(struct vac *v, struct err *e)
 {
 	const struct band_bundle *x;
-	struct held *h;
+	uint32_t number;
 	size_t i, k;
 
 	for (i = 0; i < v->n_v; i++) {
 		for (k = 0; v->v[i].state == VAC_COUNTS && k < v->v[i].band.n_bundles; k++) {
 			x = &v->v[i].band.bundles[k];
-			h = &v->held[vac_held(
-			    v, x->hunks ? FILE_HUNKS : FILE_DATA, &x->name, x->size)];
-			if (!check_there(h, v->v[i].info->name.text, e))
+			number =
+			    vac_held(v, x->hunks ? FILE_HUNKS : FILE_DATA, &x->name, x->size);
+			if (!check_there(&v->held[number], v->v[i].info->name.text, e))
 				return false;
 		}
 	}
 	for (i = 0; i < v->n_held; i++)
-		if (v->held[i].told && !check_there(&v->held[i], "a delta", e))
+		if (v->held[i].told &&
+		    (!check_there(&v->held[i], "a delta", e) || !check_run(&v->held[i], e)))
 			return false;
 	return true;
 }

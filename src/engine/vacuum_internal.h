@@ -55,6 +55,7 @@ struct held {
 	bool open;            /* its run has neither ended nor been declared dead */
 	bool hinted;          /* a live reference says that it is here, or a move from there */
 	bool named;           /* by a band that counts, or a delta */
+	bool orphan;          /* the band of its run is not there */
 	uint64_t live;        /* bytes */
 	uint64_t copy;        /* bytes of live frames and shares of frames */
 	uint64_t tables;      /* bytes of directory that go with them */
@@ -80,6 +81,7 @@ struct vac_band {
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
 	bool rolled;          /* a roll-call names it */
+	bool wrote;           /* it wrote a bundle that is still there */
 	struct band band;
 };
 
@@ -202,12 +204,6 @@ bool vac_names(const struct store_listing *l, enum vac_folder folder, const char
 /* --- vacuum_notes.c */
 
 bool vac_read_notes(struct vac *v, struct err *e);
-
-/*
- * Whether a JSON file is only the beginning of one: an attempt that nobody was told had
- * succeeded. "Not there" counts as such.
- */
-bool vac_torn(struct vac *v, const char *folder, const char *name, bool *torn, struct err *e);
 
 /* Whether damage of the slot is on record, or of the whole bundle. */
 bool vac_damaged(const struct vac *v, const struct held *h, uint32_t slot);

@@ -69,8 +69,8 @@ void copy_init(struct vacuum *x);
 void copy_release(struct vacuum *x);
 
 /*
- * Copy what is alive in the bundles below the threshold, and in condemned ones; verify the
- * copies. Those of which everything is safe become victims, or rescued.
+ * Copy what is alive in the bundles below the threshold (-1: none), and in condemned ones;
+ * verify the copies. Those of which everything is safe become victims, or rescued.
  */
 bool copy_victims(struct vacuum *x, int below, struct err *e);
 

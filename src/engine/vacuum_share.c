@@ -163,7 +163,7 @@ bool vac_evidence_idle(struct vac *v, const char *name)
 	if (!band_file_parse(span_str(name), &n, &kind, &part))
 		return false;
 	b = vac_band(v, span_str(n.text));
-	if (!b || b->state != VAC_GONE || b->rolled)
+	if (!b || b->state != VAC_GONE || b->rolled || b->wrote)
 		return false;
 	i = b->info;
 	return i->heads.n + i->parts.n + i->tails.n == 0;

@@ -1,0 +1,60 @@
+/*
+ * Vacuums, removals and their generations of snapshots for tests: each run as a process of
+ * its own, on a store that outlives it, with the clock of backup_do.
+ */
+#ifndef BALE_TESTS_VACUUM_DO_H
+#define BALE_TESTS_VACUUM_DO_H
+
+#include "engine/vacuum.h"
+#include "store/store.h"
+#include "tests/support/backup_do.h"
+
+#define WORLD_MAX 64
+
+/* A source that changes, a store, and what every snapshot must be. */
+struct world {
+	struct store *store;
+	char *dir;                 /* scratch: src, and gen-N for each generation */
+	unsigned generations;
+	char band[WORLD_MAX][BAND_MAX_LEN + 1];
+	bool removed[WORLD_MAX];
+	uint64_t random;
+	unsigned files;
+	size_t large;
+};
+
+/*
+ * A repository with bundles of 256 KiB and frames of 64 KiB, and a first source: so many
+ * small files, and one of `large` bytes.
+ */
+void world_init(struct world *w, unsigned files, size_t large);
+void world_release(struct world *w);
+
+/* Change so many files in a hundred: rewritten, renamed, deleted, made. */
+void world_change(struct world *w, unsigned percent);
+
+/* Back it up as a new generation, and keep a copy of the source. */
+void world_backup(struct world *w, const char *cache);
+
+/* Write the removed file of a generation. */
+void world_remove(struct world *w, unsigned generation);
+
+/* Every snapshot that is not removed holds what its source held; else the test fails. */
+void world_check(struct world *w, struct store *store);
+
+/* Bytes of all files, and of those of a folder. */
+uint64_t store_bytes(struct store *s);
+uint64_t folder_bytes(struct store *s, const char *folder);
+
+/* Options as tests want them: everything runs on the calling thread. */
+void vacuum_do_init(struct vacuum_options *o);
+
+/* Opens the repository, vacuums, closes it. */
+bool vacuum_do(struct store *store, const struct vacuum_options *o,
+    struct vacuum_result *out, struct err *e);
+
+/* The same; a failure ends the test program. */
+void vacuum_must(
+    struct store *store, const struct vacuum_options *o, struct vacuum_result *out);
+
+#endif
