@@ -82,12 +82,12 @@ static void put_large(struct world *w)
 
 void world_init(struct world *w, unsigned files, size_t large)
 {
-	struct env *env = env_fixed_new(0, 0, 1);
 	unsigned i;
 	char name[32];
 
 	*w = (struct world){.random = 99, .files = files, .large = large};
-	w->store = store_mem_new(env);
+	w->env = env_fixed_new(0, 0, 1);
+	w->store = store_mem_new(w->env);
 	w->dir = scratch_new();
 	scratch_mkdir(w->dir, "src");
 	for (i = 0; i < 7; i++) {
@@ -103,6 +103,7 @@ void world_init(struct world *w, unsigned files, size_t large)
 void world_release(struct world *w)
 {
 	store_free(w->store);
+	env_fixed_free(w->env);
 	scratch_free(w->dir);
 }
 

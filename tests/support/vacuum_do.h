@@ -13,6 +13,7 @@
 
 /* A source that changes, a store, and what every snapshot must be. */
 struct world {
+	struct env *env;           /* of the store */
 	struct store *store;
 	char *dir;                 /* scratch: src, and gen-N for each generation */
 	unsigned generations;
