@@ -21,7 +21,7 @@ static void die(const char *doing, const struct err *e)
 	abort();
 }
 
-static uint64_t draw(struct world *w, uint64_t n)
+static uint64_t draw(struct ages *w, uint64_t n)
 {
 	w->random = w->random * 6364136223846793005u + 1442695040888963407u;
 	return (w->random >> 33) % n;
@@ -56,7 +56,7 @@ static void init_repo(struct store *store)
 }
 
 /* Content that does not compress, so that lengths can be predicted. */
-static void put_file(struct world *w, unsigned number)
+static void put_file(struct ages *w, unsigned number)
 {
 	char name[64];
 	struct buf b = BUF_EMPTY;
@@ -68,7 +68,7 @@ static void put_file(struct world *w, unsigned number)
 	buf_release(&b);
 }
 
-static void put_large(struct world *w)
+static void put_large(struct ages *w)
 {
 	size_t n = w->large;
 	struct buf b = BUF_EMPTY;
@@ -80,12 +80,12 @@ static void put_large(struct world *w)
 	buf_release(&b);
 }
 
-void world_init(struct world *w, unsigned files, size_t large)
+void ages_init(struct ages *w, unsigned files, size_t large)
 {
 	unsigned i;
 	char name[32];
 
-	*w = (struct world){.random = 99, .files = files, .large = large};
+	*w = (struct ages){.random = 99, .files = files, .large = large};
 	w->env = env_fixed_new(0, 0, 1);
 	w->store = store_mem_new(w->env);
 	w->dir = scratch_new();
@@ -100,14 +100,14 @@ void world_init(struct world *w, unsigned files, size_t large)
 	init_repo(w->store);
 }
 
-void world_release(struct world *w)
+void ages_release(struct ages *w)
 {
 	store_free(w->store);
 	env_fixed_free(w->env);
 	scratch_free(w->dir);
 }
 
-void world_change(struct world *w, unsigned percent)
+void ages_change(struct ages *w, unsigned percent)
 {
 	unsigned i, files = w->files + w->files / 3;
 	char from[64], to[64];
@@ -131,7 +131,7 @@ void world_change(struct world *w, unsigned percent)
 	put_large(w);
 }
 
-static void copy_source(struct world *w)
+static void copy_source(struct ages *w)
 {
 	char name[32];
 	int status;
@@ -148,7 +148,7 @@ static void copy_source(struct world *w)
 		abort();
 }
 
-void world_backup(struct world *w, const char *cache)
+void ages_backup(struct ages *w, const char *cache)
 {
 	struct backup_do d = {
 	    .store = w->store, .cache = cache, .source = scratch_path(w->dir, "src")};
@@ -159,7 +159,7 @@ void world_backup(struct world *w, const char *cache)
 	memcpy(w->band[w->generations++], res.snapshot, sizeof res.snapshot);
 }
 
-void world_remove(struct world *w, unsigned generation)
+void ages_remove(struct ages *w, unsigned generation)
 {
 	struct repo *r = backup_open(w->store);
 	struct err e = ERR_EMPTY;
@@ -177,7 +177,7 @@ void world_remove(struct world *w, unsigned generation)
 	w->removed[generation] = true;
 }
 
-void world_check(struct world *w, struct store *store)
+void ages_check(struct ages *w, struct store *store)
 {
 	struct repo *r = backup_open(store);
 	char source[4096], name[32];

@@ -9,16 +9,16 @@
 #include "store/store.h"
 #include "tests/support/backup_do.h"
 
-#define WORLD_MAX 64
+#define AGES_MAX 64
 
 /* A source that changes, a store, and what every snapshot must be. */
-struct world {
+struct ages {
 	struct env *env;           /* of the store */
 	struct store *store;
 	char *dir;                 /* scratch: src, and gen-N for each generation */
 	unsigned generations;
-	char band[WORLD_MAX][BAND_MAX_LEN + 1];
-	bool removed[WORLD_MAX];
+	char band[AGES_MAX][BAND_MAX_LEN + 1];
+	bool removed[AGES_MAX];
 	uint64_t random;
 	unsigned files;
 	size_t large;
@@ -28,20 +28,20 @@ struct world {
  * A repository with bundles of 256 KiB and frames of 64 KiB, and a first source: so many
  * small files, and one of `large` bytes.
  */
-void world_init(struct world *w, unsigned files, size_t large);
-void world_release(struct world *w);
+void ages_init(struct ages *w, unsigned files, size_t large);
+void ages_release(struct ages *w);
 
 /* Change so many files in a hundred: rewritten, renamed, deleted, made. */
-void world_change(struct world *w, unsigned percent);
+void ages_change(struct ages *w, unsigned percent);
 
 /* Back it up as a new generation, and keep a copy of the source. */
-void world_backup(struct world *w, const char *cache);
+void ages_backup(struct ages *w, const char *cache);
 
 /* Write the removed file of a generation. */
-void world_remove(struct world *w, unsigned generation);
+void ages_remove(struct ages *w, unsigned generation);
 
 /* Every snapshot that is not removed holds what its source held; else the test fails. */
-void world_check(struct world *w, struct store *store);
+void ages_check(struct ages *w, struct store *store);
 
 /* Bytes of all files, and of those of a folder. */
 uint64_t store_bytes(struct store *s);

@@ -23,18 +23,18 @@ static void add_up(struct store *s, const struct vacuum_result *res)
 	    res->total_bytes);
 }
 
-static void make_generations(struct world *w, unsigned n)
+static void make_generations(struct ages *w, unsigned n)
 {
 	char cache[4096];
 	unsigned i;
 
-	world_init(w, 300, 3u << 20);
+	ages_init(w, 300, 3u << 20);
 	scratch_mkdir(w->dir, "cache");
 	snprintf(cache, sizeof cache, "%s/cache", w->dir);
 	for (i = 0; i < n; i++) {
 		if (i)
-			world_change(w, 4);
-		world_backup(w, cache);
+			ages_change(w, 4);
+		ages_backup(w, cache);
 	}
 }
 
@@ -42,7 +42,7 @@ static void test_nothing_dead(void **state)
 {
 	struct vacuum_options o;
 	struct vacuum_result res;
-	struct world w;
+	struct ages w;
 
 	(void)state;
 	make_generations(&w, 3);
@@ -53,11 +53,11 @@ static void test_nothing_dead(void **state)
 	assert_int_equal(res.unknown_bytes, 0);
 	assert_true(res.live_chunks > 500);
 	assert_true(res.dead_bytes * 100 < res.total_bytes);
-	world_release(&w);
+	ages_release(&w);
 }
 
 /* Sole client: condemned and deleted in one go. */
-static void vacuum_all(struct world *w, int below, struct vacuum_result *res)
+static void vacuum_all(struct ages *w, int below, struct vacuum_result *res)
 {
 	struct vacuum_options o;
 
@@ -65,7 +65,7 @@ static void vacuum_all(struct world *w, int below, struct vacuum_result *res)
 	o.run = o.deletes = o.sole_client = true;
 	o.below = below;
 	vacuum_must(w->store, &o, res);
-	world_check(w, w->store);
+	ages_check(w, w->store);
 }
 
 static uint64_t apart(uint64_t a, uint64_t b)
@@ -80,15 +80,15 @@ static void test_exact(void **state)
 	struct vacuum_options look;
 	struct vacuum_result res, before;
 	uint64_t bytes, freed;
-	struct world w;
+	struct ages w;
 	unsigned i, k;
 
 	(void)state;
 	make_generations(&w, 30);
-	world_check(&w, w.store);
+	ages_check(&w, w.store);
 	for (i = 0; i < 24; i++)
 		if (i % 8)
-			world_remove(&w, i);
+			ages_remove(&w, i);
 	vacuum_do_init(&look);
 	for (k = 0; k < 6; k++) {
 		vacuum_must(w.store, &look, &before);
@@ -109,7 +109,7 @@ static void test_exact(void **state)
 	}
 	assert_int_equal(res.dead_bytes, 0);
 	assert_int_equal(res.unknown_bytes, 0);
-	world_release(&w);
+	ages_release(&w);
 }
 
 /* Bundles that are not below the threshold stay as they are. */
@@ -119,7 +119,7 @@ static void test_untouched(void **state)
 	struct vacuum_options o;
 	struct vacuum_result res;
 	struct buf why = BUF_EMPTY;
-	struct world w;
+	struct ages w;
 
 	(void)state;
 	make_generations(&w, 4);
@@ -130,7 +130,7 @@ static void test_untouched(void **state)
 		fail_msg("%s", buf_str(&why));
 	vacuum_do_init(&o);
 	store_free(before);
-	world_release(&w);
+	ages_release(&w);
 }
 
 /* --- what ends it */
@@ -268,19 +268,19 @@ static void flip(struct store *s, const struct picking *p)
 }
 
 /* A repository with a live snapshot, a removed one, and a tombstone. */
-static void make_few(struct world *w)
+static void make_few(struct ages *w)
 {
 	struct vacuum_options o;
 	struct vacuum_result res;
 	unsigned i;
 
-	world_init(w, 60, 1u << 20);
+	ages_init(w, 60, 1u << 20);
 	for (i = 0; i < 3; i++) {
 		if (i)
-			world_change(w, 20);
-		world_backup(w, NULL);
+			ages_change(w, 20);
+		ages_backup(w, NULL);
 	}
-	world_remove(w, 0);
+	ages_remove(w, 0);
 	vacuum_do_init(&o);
 	o.run = true;
 	o.below = 0;
@@ -289,7 +289,7 @@ static void make_few(struct world *w)
 }
 
 /* Whether it refuses with that file damaged; where not, nobody needed it. */
-static bool refused(struct world *w, const struct picking *p)
+static bool refused(struct ages *w, const struct picking *p)
 {
 	struct store *s = store_mem_clone(w->store);
 	struct vacuum_options o;
@@ -306,14 +306,14 @@ static bool refused(struct world *w, const struct picking *p)
 		o.run = o.deletes = o.sole_client = true;
 		o.below = 100;
 		vacuum_must(s, &o, &res);
-		world_check(w, s);
+		ages_check(w, s);
 	}
 	store_free(s);
 	return yes;
 }
 
 struct each {
-	struct world *w;
+	struct ages *w;
 	const char *folder;
 	unsigned refused, n;
 };
@@ -338,7 +338,7 @@ static void test_damage_refused(void **state)
 	char tail[BAND_MAX_LEN + 16];
 	struct picking p;
 	struct each each;
-	struct world w;
+	struct ages w;
 	unsigned i;
 
 	(void)state;
@@ -355,10 +355,10 @@ static void test_damage_refused(void **state)
 	snprintf(tail, sizeof tail, "%s-tail", w.band[1]);
 	p = picked(w.store, "bands", tail);
 	assert_true(refused(&w, &p));
-	world_release(&w);
+	ages_release(&w);
 }
 
-static void refuse_hidden(struct world *w, const char *folder, const char *name)
+static void refuse_hidden(struct ages *w, const char *folder, const char *name)
 {
 	struct hiding h = {{&hide_ops, MOUNT_THROUGH, "hiding", 0}, w->store, folder, name};
 
@@ -384,7 +384,7 @@ static void hide_one(void *arg, const char *folder, const char *name, struct spa
 }
 
 /* Each file of a folder is left out of its listing, one after another. */
-static void hide_each(struct world *w, const char *folder)
+static void hide_each(struct ages *w, const char *folder)
 {
 	struct each each = {.w = w, .folder = folder};
 	struct store *same = store_mem_clone(w->store);
@@ -399,7 +399,7 @@ static void test_listings_refused(void **state)
 	char part[BAND_MAX_LEN + 16];
 	struct picking p;
 	struct store *s;
-	struct world w;
+	struct ages w;
 
 	(void)state;
 	make_few(&w);
@@ -424,7 +424,7 @@ static void test_listings_refused(void **state)
 	s = store_mem_clone(w.store);
 	assert_true(store_remove(s, "", "README.txt", NULL));
 	store_free(s);
-	world_release(&w);
+	ages_release(&w);
 }
 
 int main(void)

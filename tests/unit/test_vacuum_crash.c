@@ -18,7 +18,7 @@
 #include "tests/support/vacuum_do.h"
 
 struct crash {
-	struct world w;
+	struct ages w;
 	char cache[4096];
 	struct vacuum_options o;
 };
@@ -27,14 +27,14 @@ static void crash_setup(struct crash *c)
 {
 	unsigned i;
 
-	world_init(&c->w, 12, 100000);
+	ages_init(&c->w, 12, 100000);
 	for (i = 0; i < 3; i++) {
 		if (i)
-			world_change(&c->w, 20);
-		world_backup(&c->w, NULL);
+			ages_change(&c->w, 20);
+		ages_backup(&c->w, NULL);
 	}
-	world_remove(&c->w, 0);
-	world_remove(&c->w, 1);
+	ages_remove(&c->w, 0);
+	ages_remove(&c->w, 1);
 	scratch_mkdir(c->w.dir, "cache");
 	snprintf(c->cache, sizeof c->cache, "%s/cache", c->w.dir);
 	vacuum_do_init(&c->o);
@@ -74,9 +74,9 @@ static void recover(struct crash *c, struct store *s)
 	struct vacuum_options look;
 	struct vacuum_result res;
 
-	world_check(&c->w, s);
+	ages_check(&c->w, s);
 	vacuum_must(s, &c->o, &res);
-	world_check(&c->w, s);
+	ages_check(&c->w, s);
 	vacuum_must(s, &c->o, &res);
 	vacuum_do_init(&look);
 	vacuum_must(s, &look, &res);
@@ -84,7 +84,7 @@ static void recover(struct crash *c, struct store *s)
 	assert_int_equal(res.dead_bytes, 0);
 	assert_int_equal(res.condemned_bytes, 0);
 	assert_int_equal(res.unknown_bytes, 0);
-	world_check(&c->w, s);
+	ages_check(&c->w, s);
 }
 
 static void test_failure(void **state)
@@ -103,7 +103,7 @@ static void test_failure(void **state)
 		store_free(left);
 	}
 	assert_true(plan.nth > 80);
-	world_release(&c.w);
+	ages_release(&c.w);
 }
 
 static void test_crash(void **state)
@@ -129,7 +129,7 @@ static void test_crash(void **state)
 		}
 	}
 	assert_true(plan.nth > 10);
-	world_release(&c.w);
+	ages_release(&c.w);
 }
 
 int main(void)
