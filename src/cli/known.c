@@ -125,27 +125,13 @@ void known_note(const char *cache_dir, const char *path, const struct known *k)
 
 void mount_type(const char *path, char out[64])
 {
-	struct buf info = BUF_EMPTY, table = BUF_EMPTY;
 	struct mount_line *line = mem_zalloc(sizeof *line);
 	int fd = sys_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
-	char name[64];
-	const char *id;
 
 	strcpy(out, "unknown");
-	if (fd < 0)
-		goto out;
-	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
-	if (!read_whole(name, &info) || !read_whole("/proc/self/mountinfo", &table))
-		goto out;
-	id = strstr(buf_str(&info), "mnt_id:");
-	if (id &&
-	    mount_find(buf_span(&table), (unsigned)strtoul(id + 7, NULL, 10), line) &&
-	    line->type[0])
+	if (fd >= 0 && mount_line_of(fd, line) && line->type[0])
 		snprintf(out, 64, "%s", line->type);
-out:
 	if (fd >= 0)
 		sys_close(fd);
-	buf_release(&info);
-	buf_release(&table);
 	free(line);
 }

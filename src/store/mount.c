@@ -284,20 +284,27 @@ static bool mount_id_of(int fd, struct buf *text, unsigned *id)
 	return at && sscanf(at, "mnt_id: %u", id) == 1;
 }
 
+bool mount_line_of(int fd, struct mount_line *out)
+{
+	struct buf text = BUF_EMPTY;
+	unsigned id;
+	bool ok = mount_id_of(fd, &text, &id) &&
+	          read_proc("/proc/self/mountinfo", &text) &&
+	          mount_find(buf_span(&text), id, out);
+
+	buf_release(&text);
+	return ok;
+}
+
 enum mount_class mount_class_of(int fd)
 {
 	enum mount_class class = MOUNT_UNKNOWN;
-	struct buf text = BUF_EMPTY;
 	struct mount_line *line = mem_zalloc(sizeof *line);
-	unsigned id;
 
-	if (mount_id_of(fd, &text, &id) && read_proc("/proc/self/mountinfo", &text) &&
-	    mount_find(buf_span(&text), id, line)) {
+	if (mount_line_of(fd, line))
 		class = strcmp(line->type, "fuse.rclone") == 0
 			    ? ask_rclone(line->point)
 			    : mount_class_of_type(line->type, line->source);
-	}
-	buf_release(&text);
 	free(line);
 	return class;
 }

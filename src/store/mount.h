@@ -18,6 +18,9 @@ struct mount_line {
 	char point[4096];
 };
 
+/* The mount table's line for an open folder. Reads only /proc. */
+bool mount_line_of(int fd, struct mount_line *out);
+
 /* The line with this mount id in the text of a mountinfo file; false if there is none. */
 bool mount_find(struct span mountinfo, unsigned id, struct mount_line *out);
 
