@@ -76,6 +76,11 @@ bool cli_begin(struct cli *c, struct err *e)
 	if (!(c->command->needs & NEED_REPO))
 		return true;
 	v = options_value(&c->options, "repo");
+	if (c->command->needs & NEED_FOLDER && c->options.n_args) {
+		if (v)
+			return err_set(e, ERR_USAGE, "-r, and a folder: only one makes sense");
+		v = c->options.args[0];
+	}
 	if (!v)
 		v = getenv("BALE_REPO");
 	if (!v || !*v)
@@ -210,6 +215,32 @@ bool cli_open(struct cli *c, struct err *e)
 	if (e->kind == ERR_NOREPO && folder_empty(c->path))
 		nothing_there(c, "is an empty folder", e);
 	return false;
+}
+
+struct store *cli_open_folder(struct cli *c, struct err *e)
+{
+	struct store_listing top = {NULL, 0, 0};
+	struct store *s = NULL;
+	struct known k;
+	bool ok;
+
+	if (!look_at_path(c, e))
+		return NULL;
+	s = store_dir_open(c->path, false, env_real(), e);
+	if (!s)
+		return NULL;
+	s = store_trace_new(s);
+	ok = store_list(s, "", &top, e);
+	if (ok && !store_listing_has(&top, "bale.json") &&
+	    known_find(c->cache_dir, c->path, &k))
+		ok = nothing_there(c, "holds no repository", e);
+	store_listing_release(&top);
+	if (ok) {
+		c->trace = s;
+		return s;
+	}
+	store_free(s);
+	return NULL;
 }
 
 /*

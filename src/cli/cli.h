@@ -39,6 +39,12 @@ bool cli_open(struct cli *c, struct err *e);
 /* To back up: refuses an unencrypted repository where a secret is given. ERR_AUTH. */
 bool cli_open_to_write(struct cli *c, struct err *e);
 
+/*
+ * Open the folder that was named as mere storage, repository or not. Freed by the caller. Not
+ * where a repository was seen before and is none now: ERR_UNREACHABLE; ERR_NOREPO, ….
+ */
+struct store *cli_open_folder(struct cli *c, struct err *e);
+
 /* Make one there; *out is opened as by cli_open. */
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
     struct err *e);

@@ -22,6 +22,7 @@ struct option_def {
 enum need {
 	NEED_REPO = 1, /* a repository must be named */
 	NEED_KEY = 2,  /* and opened: options that tell its secret */
+	NEED_FOLDER = 4, /* or any folder: its argument may name it too */
 };
 
 struct command {
@@ -41,7 +42,7 @@ extern const struct command *const commands[];
 /* NULL where there is none of that name. */
 const struct command *command_find(const char *name);
 
-extern const struct command cmd_backup, cmd_cat, cmd_help, cmd_init, cmd_key, cmd_list,
+extern const struct command cmd_backup, cmd_cat, cmd_doctor, cmd_help, cmd_init, cmd_key, cmd_list,
     cmd_ls, cmd_pin, cmd_prune, cmd_remove, cmd_restore, cmd_tag, cmd_undelete, cmd_unpin,
     cmd_vacuum, cmd_validate, cmd_version;
 

@@ -38,7 +38,7 @@ bale_is 0 "--version" --version
 bale_is 0 "version in JSON" version --json
 is "$(field .type)" summary "ends with a summary"
 bale_is 2 "help for an unknown command" help frobnicate
-for c in init backup list ls cat restore validate prune remove undelete tag pin unpin key \
+for c in init backup list ls cat restore validate prune remove undelete tag pin unpin doctor key \
 	help version; do
 	bale_is 0 "help $c" help $c
 	mv "$T/out" "$T/help"

@@ -1,0 +1,119 @@
+/* What follows from a doctor's findings. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "cli/advice.h"
+
+static struct doctor_result healthy(void)
+{
+	struct doctor_result r = {.ok = true};
+
+	for (int i = 0; i < DOCTOR_OPS; i++)
+		r.probes[i].tried = r.probes[i].ok = true;
+	return r;
+}
+
+static void test_deletion(void **state)
+{
+	struct doctor_result r = healthy();
+
+	(void)state;
+	assert_int_equal(advice_deletion(MOUNT_THROUGH, &r), DELETION_SAFE);
+	assert_int_equal(advice_deletion(MOUNT_WRITE_BACK, &r), DELETION_UNPROVEN);
+	assert_int_equal(advice_deletion(MOUNT_UNKNOWN, &r), DELETION_UNPROVEN);
+	r.probes[DOCTOR_SHOWN].ok = false;
+	assert_int_equal(advice_deletion(MOUNT_THROUGH, &r), DELETION_UNSAFE);
+	r = healthy();
+	r.probes[DOCTOR_GONE].ok = false;
+	assert_int_equal(advice_deletion(MOUNT_THROUGH, &r), DELETION_UNSAFE);
+	r = healthy();
+	r.probes[DOCTOR_EXCLUSIVE].ok = false; /* names are never used twice */
+	assert_int_equal(advice_deletion(MOUNT_THROUGH, &r), DELETION_SAFE);
+}
+
+static void test_recognised(void **state)
+{
+	struct mount_line rclone = {.type = "fuse.rclone"}, nfs = {.type = "nfs4"};
+
+	(void)state;
+	assert_string_equal(advice_recognised(&nfs, MOUNT_THROUGH), "mount-table");
+	assert_string_equal(
+	    advice_recognised(&rclone, MOUNT_WRITE_BACK), "program-arguments");
+	assert_null(advice_recognised(&rclone, MOUNT_UNKNOWN));
+}
+
+static void test_list(void **state)
+{
+	static const struct {
+		const char *type;
+		enum mount_class class;
+		size_t n;
+		const char *first; /* stands in the first */
+	} cases[] = {
+	    {"ext4", MOUNT_THROUGH, 0, NULL},
+	    {"fuse.rclone", MOUNT_THROUGH, 1, "--dir-cache-time"},
+	    {"fuse.rclone", MOUNT_WRITE_BACK, 2, "--vfs-cache-mode off or minimal"},
+	    {"fuse.rclone", MOUNT_UNKNOWN, 1, "cannot be seen"},
+	    {"fuse.sshfs", MOUNT_THROUGH, 1, "nothing to change"},
+	    {"nfs", MOUNT_THROUGH, 1, "hard"},
+	    {"nfs4", MOUNT_THROUGH, 1, "hard"},
+	    {"cifs", MOUNT_THROUGH, 1, "nostrictsync"},
+	    {"fuse.s3fs", MOUNT_THROUGH, 1, "use_cache"},
+	    {"fuse", MOUNT_WRITE_BACK, 1, "davfs2"},
+	    {"davfs", MOUNT_WRITE_BACK, 1, "davfs2"},
+	    {"fuse", MOUNT_UNKNOWN, 1, "not known"},
+	    {"", MOUNT_UNKNOWN, 1, "not known"},
+	};
+	const char *out[ADVICE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct doctor_result r = healthy();
+		struct mount_line line = {.source = "x"};
+		size_t n;
+
+		snprintf(line.type, sizeof line.type, "%s", cases[i].type);
+		n = advice_list(&line, cases[i].class, &r, out);
+		if (n != cases[i].n || (n > 0 && !strstr(out[0], cases[i].first)))
+			fail_msg("%s %d: %zu, %s", cases[i].type, cases[i].class, n,
+			    n ? out[0] : "");
+	}
+}
+
+/* What was found comes before what is known of the type, and all fits. */
+static void test_findings(void **state)
+{
+	static const enum doctor_op bad[] = {DOCTOR_PUT, DOCTOR_SHOWN, DOCTOR_EXCLUSIVE};
+	struct mount_line line = {.type = "fuse.rclone"};
+	struct doctor_result r = healthy();
+	const char *out[ADVICE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		r.probes[bad[i]].ok = false;
+	r.probes[DOCTOR_PUT].why.kind = ERR_REFUSED;
+	r.probes[DOCTOR_PUT_LARGE].why.kind = ERR_NOSPACE;
+	assert_int_equal(advice_list(&line, MOUNT_WRITE_BACK, &r, out), 6);
+	assert_non_null(strstr(out[0], "read-only"));
+	assert_non_null(strstr(out[1], "full"));
+	assert_non_null(strstr(out[2], "lag"));
+	assert_non_null(strstr(out[3], "taken"));
+	assert_non_null(strstr(out[4], "rclone"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_deletion),
+	    cmocka_unit_test(test_recognised),
+	    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_findings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
