@@ -37,7 +37,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan check-model torture-model demo bench fuzz install
+	check-asan check-tsan check-model torture-model demo bench fuzz install bench-kill torture
 
 all: $O/bale ## build the program (the default)
 
@@ -145,6 +145,13 @@ fuzz: ## each fuzz target under libFuzzer for FUZZ_SECONDS (60)
 
 bench: all $(BENCHES) ## bale beside the floor and restic on TREE (/usr/include): time, memory, size
 	@BUILD=$O tests/bench/peers.sh $(or $(TREE),/usr/include) $(or $(ROUNDS),3)
+
+bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TREE (/usr/share)
+	@BUILD=$O tests/bench/kill.sh $(or $(TREE),/usr/share) $(or $(ROUNDS),20)
+
+torture: $O/unit/test_crash $O/unit/test_determinism ## crashes of recoveries from crashes, and more
+	@BALE_TORTURE=1 $O/unit/test_crash
+	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 
 install: $O/bale ## install program and manual page (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1

@@ -42,6 +42,7 @@ static void show_json(struct listing *l, const struct band_info *info,
 	line_flag(line, "complete", state == BAND_TAIL);
 	line_count(line, "files", b->totals.files);
 	line_count(line, "bytes", b->totals.bytes);
+	line_count(line, "bytes_read", b->totals.bytes_read);
 	line_count(line, "bytes_stored", b->totals.bytes_stored + b->file_size);
 	add_strings(line, "tags", &b->tags);
 	line_flag(line, "pinned", pinned);
