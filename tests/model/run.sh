@@ -9,28 +9,28 @@ cd "$(dirname "$0")"
 short_cases() {
 	cat <<'END'
 safe	timed	-DBACKUPS=1 -DVACUUMS=1	backup + vacuum, chunk dead at start
-safe	timed	-DBACKUPS=1 -DVACUUMS=1 -DOLD	the same, chunk live at start
-safe	timed	-DBACKUPS=1 -DVACUUMS=1 -DLATER	the same, tombstones looked at again before the tail
+safe	timed	-DBACKUPS=1 -DVACUUMS=1 -DOLD	backup + vacuum, chunk live at start
+safe	timed	-DBACKUPS=1 -DVACUUMS=1 -DLATER	backup + vacuum, tombstones looked at again (B6)
 safe	timed	-DBACKUPS=1 -DVACUUMS=2	backup + 2 vacuums, dead
-safe	timed	-DBACKUPS=1 -DVACUUMS=2 -DOLD	the same, live
-safe	timed	-DBACKUPS=1 -DVACUUMS=2 -DOLD -DDELTA=1 -DG=1	the same, DELTA 1, least grace
+safe	timed	-DBACKUPS=1 -DVACUUMS=2 -DOLD	backup + 2 vacuums, live
+safe	timed	-DBACKUPS=1 -DVACUUMS=2 -DOLD -DDELTA=1 -DG=1	backup + 2 vacuums, live, DELTA 1, least grace
 safe	timed	-DBACKUPS=2 -DVACUUMS=1 -DG=3	2 backups + vacuum, dead, least grace
-safe	timed	-DBACKUPS=2 -DVACUUMS=1 -DOLD	the same, live, G = 2 DELTA
+safe	timed	-DBACKUPS=2 -DVACUUMS=1 -DOLD	2 backups + vacuum, live
 safe	timed	-DBACKUPS=1 -DVACUUMS=1 -DDELTA=3 -DG=5	backup + vacuum, DELTA 3, least grace
 safe	timed	-DVACUUMS=2 -DOLD -DPRUNE	prune + backup + 2 vacuums
 safe	timed	-DVACUUMS=1 -DOLD -DPRUNE -DFINISHER	prune + backup + vacuum + finisher
 safe	timed	-DVACUUMS=1 -DOLD -DPRUNE -DUNDELETE	prune + undelete + vacuum
 safe	timed	-DVACUUMS=2 -DOLD -DPRUNE -DUNDELETE	prune + undelete + 2 vacuums
 safe	timed	-DVACUUMS=1 -DIMPATIENT	a vacuum fences a living run
-safe	timed	-DVACUUMS=2 -DOLD -DIMPATIENT	the same, 2 vacuums
+safe	timed	-DVACUUMS=2 -DOLD -DIMPATIENT	2 vacuums fence a living run
 safe	timed	-DBACKUPS=2 -DOWNER	a client fences its own dead run; a tail lands late
-safe	timed	-DBACKUPS=2 -DOWNER -DRECALLS	the same, unless it recalls that the run ended well
+safe	timed	-DBACKUPS=2 -DOWNER -DRECALLS -DFENCE_G=0	own fence taken at its word, but the client recalls (B2)
 safe	timed	-DVACUUMS=2 -DOLD -DSWEEP	tombstones are deleted after their bundles
-safe	moves	-DDELTA=1 -DPRUNE	the same, DELTA 1, and the band pruned
-safe	moves	-DDELTA=1 -DREADER	the same, DELTA 1, under a running restore
+safe	moves	-DDELTA=1 -DPRUNE	moves, and the band pruned, DELTA 1
+safe	moves	-DDELTA=1 -DREADER	moves under a running restore, DELTA 1
 safe	moves	-DDELTA=2	moves: backup + 2 vacuums in a row
-safe	strict	-DRUNS=2	2 clients back up and vacuum
-safe	strict	-DOLD -DDIES	the same, live; runs die and are fenced
+safe	strict	-DRUNS=2	2 clients back up and vacuum, chunk dead
+safe	strict	-DOLD -DDIES	2 clients, chunk live; runs die and are fenced
 safe	strict	-DNEWCOMERS=1	a client comes late
 safe	strict	-DNEWCOMERS=1 -DNEW_VACUUM	two come late, one of them vacuums
 reached	timed	-DREACH=1	bundle deleted while a run is between head and tail
@@ -76,11 +76,11 @@ END
 long_cases() {
 	cat <<'END'
 safe	timed	-DBACKUPS=2 -DVACUUMS=2	2 backups + 2 vacuums, DELTA 2, dead
-safe	timed	-DBACKUPS=2 -DVACUUMS=2 -DOLD	the same, live
+safe	timed	-DBACKUPS=2 -DVACUUMS=2 -DOLD	2 backups + 2 vacuums, DELTA 2, live
 safe	timed	-DBACKUPS=2 -DVACUUMS=2 -DOLD -DPRUNE -DUNDELETE -DDELTA=1	prune + undelete + backup + 2 vacuums
 safe	timed	-DVACUUMS=2 -DSWEEP -DFINISHER	2 vacuums + finisher, tombstones deleted
-safe	strict	-DNEWCOMERS=2	strict: two come late, one gives the other leave
-safe	strict	-DRUNS=3 -DDIES	strict: 2 clients, 3 runs each
+safe	strict	-DNEWCOMERS=2	two come late, one gives the other leave
+safe	strict	-DRUNS=3 -DDIES	2 clients, 3 runs each
 safe	moves	-DBACKUPS=2	moves: 2 backups + 2 vacuums, DELTA 2
 END
 }
