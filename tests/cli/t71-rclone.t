@@ -45,6 +45,9 @@ run() { # KIND REMOTE MODE
 	mount=$!
 	ok "$1 $3: mounted" wait_for mountpoint -q mnt
 	mkdir -p "mnt/$1-$3"
+	bale_is 0 "doctor" doctor "mnt/$1-$3" --json
+	[ "$3" = writes ] && class=write-back || class=through
+	is "$(field .class)" $class "$1 $3: the class is $class"
 	life "$T/mnt/$1-$3"
 	bale_is 0 "a backup" backup src --set life --json
 	[ "$3" = writes ] && confirmed=false || confirmed=true

@@ -52,6 +52,8 @@ done
 export BALE_PASSPHRASE='remote'
 make_tree src
 src=$T/src
+bale_is 0 "doctor" doctor mnt --json
+is "$(field '.class + " " + .deletion')" "through safe" "finds nothing wrong"
 life "$T/mnt"
 bale_is 0 "a backup" backup src --set life --json
 is "$(field .confirmed)" true "is confirmed"
