@@ -139,6 +139,7 @@ static void test_planned(void **state)
 		if (failed(&r) != cases[i].failed || r.litter != cases[i].litter)
 			fail_msg("case %zu: failed %x instead of %x, litter %u", i,
 			    failed(&r), cases[i].failed, r.litter);
+		assert_int_equal(r.others, 0);
 		assert_true(store_fault_fired(s));
 		assert_int_equal(stores_count(inner, "doctor"), cases[i].litter);
 		store_free(s);
