@@ -108,11 +108,11 @@ check-clang: ## clang compiles everything without a warning
 
 check-asan: ## unit tests and vectors under AddressSanitizer and UBSan
 	@$(SUBMAKE) -j$(JOBS) SAN=address,undefined WERROR=1 unit-programs
-	@$(SUBMAKE) SAN=address,undefined WERROR=1 check-unit check-fuzz
+	@BALE_TEST_STRIDE=4999 $(SUBMAKE) SAN=address,undefined WERROR=1 check-unit check-fuzz
 
 check-tsan: ## what uses threads, under ThreadSanitizer
 	@$(SUBMAKE) -j$(JOBS) SAN=thread WERROR=1 unit-threads
-	@$(SUBMAKE) SAN=thread WERROR=1 check-unit-threads
+	@BALE_TEST_STRIDE=9973 $(SUBMAKE) SAN=thread WERROR=1 check-unit-threads
 
 THREADED := $(wildcard $(addprefix tests/unit/test_,base.c store_mem.c store_dir.c walk.c target.c \
 	compress.c bundle_read.c pack.c determinism.c restore.c validate.c))

@@ -220,17 +220,25 @@ static bool is_open(struct band_run *r, const struct band_info *i, bool *open, s
 	return false;
 }
 
-/* The lock of the cache shows that no process of this client is at work on them. */
+/*
+ * Step B2 (docs/protocol.md). The lock of the cache shows that no process of this client is at
+ * work on them. What came before the last band that ended well was dealt with by that; its
+ * own tail may only not be seen yet.
+ */
 bool band_run_fence_own(struct band_run *r, struct err *e)
 {
 	const struct band_info *i;
+	struct band_name prev;
+	uint64_t ended = 0;
 	bool open;
 	size_t k;
 
+	if (band_name_parse(span_str(r->client.prev), &prev))
+		ended = prev.counter;
 	for (k = 0; cache_owned(r->cache) && k < r->bands.n; k++) {
 		i = &r->bands.v[k];
 		if (strcmp(i->name.client, r->client.id) != 0 || i->heads.n == 0 ||
-		    i->fences.n > 0 || i->removed.n > 0 ||
+		    i->fences.n > 0 || i->removed.n > 0 || i->name.counter <= ended ||
 		    strcmp(i->name.text, r->name.text) == 0)
 			continue;
 		if (!is_open(r, i, &open, e) || (open && !put_fence(r, &i->name, e)))
