@@ -37,7 +37,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan check-model torture-model demo bench fuzz install bench-kill torture
+	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill torture
 
 all: $O/bale ## build the program (the default)
 
@@ -152,6 +152,12 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 torture: $O/unit/test_crash $O/unit/test_determinism ## crashes of recoveries from crashes, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
+
+bench-increments: all ## what small changes to TREE cost in files and bytes
+	@BUILD=$O tests/bench/increments.sh $(or $(TREE),/usr/include)
+
+bench-flips: all ## flipped bits in every kind of file: found, named, never restored (FLIPS each)
+	@BUILD=$O tests/bench/flips.sh $(or $(TREE),/usr/include/linux) $(or $(FLIPS),20)
 
 install: $O/bale ## install program and manual page (DESTDIR, PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
