@@ -2,7 +2,8 @@
 # Runs the models: run.sh [--long]. Each line of `cases` is one exhaustive search: what must come
 # out (safe, fails, reached), the model, its switches, and what the case shows. `fails` is a mutant:
 # a protocol that lacks something, of which the search must find the loss. `reached` is a place
-# in the model of which the search must find that it is reached.
+# in the model of which the search must find that it is reached. The long set takes a quarter of
+# an hour and up to 12 GB; JOBS searches run at once (2), each below MEMLIM megabytes.
 set -eu
 cd "$(dirname "$0")"
 
@@ -122,7 +123,7 @@ one() {
 
 case ${1-} in
 --case) shift; one "$@"; exit ;;
---long) list=long_cases; LONG=1; export LONG ;;
+--long) list=long_cases; LONG=1 MEMLIM=${MEMLIM:-12000}; export LONG MEMLIM ;;
 '') list=short_cases ;;
 *) echo "usage: run.sh [--long]" >&2; exit 2 ;;
 esac
