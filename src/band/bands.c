@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/json_cache.h"
 
 static struct string_list *files_of(struct band_info *info, enum band_file kind)
 {
@@ -150,10 +151,11 @@ struct band_info *bands_find(const struct bands *b, const char *name)
 	return NULL;
 }
 
+static const char *const types[] = {"head", "part", "tail"};
+
 bool band_read_file(
     struct repo *r, const char *file, enum band_file kind, struct band *b, struct err *e)
 {
-	static const char *const types[] = {"head", "part", "tail"};
 	struct json_file jf = {0};
 	struct buf secret = BUF_EMPTY;
 	struct band_name name;
@@ -245,4 +247,53 @@ bool band_read(struct repo *r, const struct band_info *info, enum band_file *kin
 	if (e)
 		*e = why;
 	return false;
+}
+
+/* --- several at once */
+
+#define WINDOW_FIRST 8
+#define WINDOW_MAX 512
+
+/* The file that band_read looks at first. */
+static bool first_file(const struct band_info *info, struct json_want *out)
+{
+	const struct string_list *files[] = {&info->heads, &info->parts, &info->tails};
+
+	for (size_t k = 3; k-- > 0;)
+		if (files[k]->n > 0) {
+			*out = (struct json_want){files[k]->v[files[k]->n - 1], types[k]};
+			return true;
+		}
+	return false;
+}
+
+void bands_prefetch(struct repo *r, const struct bands *b, bool removed)
+{
+	struct json_want *wants = mem_array(b->n + 1, sizeof *wants);
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		if ((b->v[i].removed.n > 0) == removed)
+			n += first_file(&b->v[i], &wants[n]);
+	json_prefetch(r, "bands", wants, n);
+	free(wants);
+}
+
+void bands_ahead(struct repo *r, const struct bands *b, size_t i, struct bands_ahead *a)
+{
+	struct json_want wants[WINDOW_MAX];
+	size_t n = 0, k = i + 1;
+
+	if (a->window == 0) {
+		a->window = WINDOW_FIRST;
+		a->from = i;
+	}
+	if (i >= a->from)
+		return;
+	for (; k > 0 && n < a->window; k--)
+		if (b->v[k - 1].removed.n == 0)
+			n += first_file(&b->v[k - 1], &wants[n]);
+	json_prefetch(r, "bands", wants, n);
+	a->from = k;
+	a->window = a->window * 4 < WINDOW_MAX ? a->window * 4 : WINDOW_MAX;
 }

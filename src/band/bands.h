@@ -40,6 +40,23 @@ bool band_read(struct repo *r, const struct band_info *info, enum band_file *kin
 bool band_read_file(
     struct repo *r, const char *file, enum band_file kind, struct band *b, struct err *e);
 
+/*
+ * Get what band_read would read of all bands that are removed, or of all that are not,
+ * several at once (json_cache.h). For who will read most of them.
+ */
+void bands_prefetch(struct repo *r, const struct bands *b, bool removed);
+
+/*
+ * For who reads from the newest back until the right one is met, before each reading, of
+ * band i: nothing is got ahead for the first, and then ever more. {0} at the start.
+ */
+struct bands_ahead {
+	size_t window; /* how many are got next; 0: none yet */
+	size_t from;   /* what stands before this has not been */
+};
+
+void bands_ahead(struct repo *r, const struct bands *b, size_t i, struct bands_ahead *a);
+
 /* By the listing alone: kind is not known yet. */
 static inline bool band_looks_complete(const struct band_info *i)
 {

@@ -80,6 +80,7 @@ static bool read_layer(struct basis *b, const struct band_info *info, enum band_
 static bool choose(struct basis *b, const struct bands *bands, const char *set,
     const char *self, struct err *e)
 {
+	struct bands_ahead ahead = {0};
 	struct err why = ERR_EMPTY;
 	enum band_file kind;
 	struct band band;
@@ -91,6 +92,7 @@ static bool choose(struct basis *b, const struct bands *bands, const char *set,
 		if (info->removed.n > 0 || strcmp(info->name.text, self) == 0 ||
 		    (info->tails.n == 0 && info->parts.n == 0))
 			continue;
+		bands_ahead(b->repo, bands, i, &ahead);
 		if (!read_layer(b, info, &kind, &band, &why)) {
 			band_release(&band);
 			if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {

@@ -213,10 +213,12 @@ static bool wish_find(struct repo *r, const struct bands *bands, const struct wi
 {
 	struct told sets = {0};
 	uint64_t left = w->back, matches = 0;
+	struct bands_ahead ahead;
 	size_t unfinished = 0;
 	bool ok = false;
 
-	for (int young = 0; young <= (w->dated ? 1 : 0); young++)
+	for (int young = 0; young <= (w->dated ? 1 : 0); young++) {
+		ahead = (struct bands_ahead){0};
 		for (size_t i = bands->n; i-- > 0;) {
 			struct band_info *x = &bands->v[i];
 
@@ -227,6 +229,7 @@ static bool wish_find(struct repo *r, const struct bands *bands, const struct wi
 				continue;
 			}
 			band_release(b);
+			bands_ahead(r, bands, i, &ahead);
 			if (!band_read(r, x, kind, b, e)) {
 				err_wrap(e,
 				    "looking for the snapshot \"%.*s\", that of %s "
@@ -248,6 +251,7 @@ static bool wish_find(struct repo *r, const struct bands *bands, const struct wi
 				goto out;
 			}
 		}
+	}
 	missing(w, text, &sets, matches, unfinished, e);
 out:
 	string_list_release(&sets.names);

@@ -17,6 +17,7 @@
 #include "cli/known.h"
 #include "cli/signals.h"
 #include "cli/text.h"
+#include "repo/json_cache.h"
 
 /*
  * Without links, as far as it exists: so that a repository is known by the same path
@@ -191,6 +192,8 @@ static void opened(struct cli *c)
 	cli_repo_id(c, k.id);
 	mount_type(c->path, k.mount);
 	known_note(c->cache_dir, c->path, &k);
+	if (c->command->needs & MAY_CACHE)
+		json_cache_open(c->repo, c->cache_dir);
 }
 
 bool cli_open(struct cli *c, struct err *e)

@@ -129,6 +129,6 @@ const struct command cmd_list = {
     .synopsis = "",
     .help = "list the snapshots of a repository",
     .options = options,
-    .needs = NEED_REPO | NEED_KEY,
+    .needs = NEED_REPO | NEED_KEY | MAY_CACHE,
     .run = run,
 };

@@ -173,6 +173,6 @@ const struct command cmd_prune = {
     .synopsis = "",
     .help = "remove snapshots that no rule keeps",
     .options = options,
-    .needs = NEED_REPO | NEED_KEY,
+    .needs = NEED_REPO | NEED_KEY | MAY_CACHE,
     .run = run,
 };

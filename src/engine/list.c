@@ -20,6 +20,8 @@ bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
 	bool ok = bands_list(r, &bands, e) && marks_load(r, m, &marks, e);
 
 	*out = (struct list_result){0};
+	if (ok)
+		bands_prefetch(r, &bands, removed);
 	for (size_t i = 0; ok && i < bands.n; i++) {
 		const struct band_info *info = &bands.v[i];
 		struct err why = ERR_EMPTY;

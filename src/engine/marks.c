@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "repo/json_cache.h"
 
 #define FOLDER "marks"
 #define TYPE   "mark"
@@ -85,6 +86,18 @@ static bool read_mark(
 	return ok;
 }
 
+static void prefetch(struct repo *r, const struct store_listing *names)
+{
+	struct json_want *wants = mem_array(names->n + 1, sizeof *wants);
+	size_t n = 0;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (name_is_random(names->names[i]))
+			wants[n++] = (struct json_want){names->names[i], TYPE};
+	json_prefetch(r, FOLDER, wants, n);
+	free(wants);
+}
+
 bool marks_load(struct repo *r, struct monitor *mon, struct marks **out, struct err *e)
 {
 	struct store_listing names = {0};
@@ -92,6 +105,8 @@ bool marks_load(struct repo *r, struct monitor *mon, struct marks **out, struct 
 	struct marks *m = mem_zalloc(sizeof *m);
 	bool ok = repo_list(r, FOLDER, &names, e);
 
+	if (ok)
+		prefetch(r, &names);
 	for (size_t i = 0; ok && i < names.n; i++) {
 		struct err why = ERR_EMPTY;
 		struct mark mark;

@@ -74,6 +74,7 @@ static bool judged(const struct prune *p, const struct member *x, enum band_file
 /* Unfinished backups and other sets count as what keeps chunks, as they do for a vacuum. */
 static bool read_members(struct prune *p, struct err *e)
 {
+	bands_prefetch(p->repo, &p->look.bands, false);
 	for (size_t i = 0; i < p->look.bands.n; i++) {
 		struct member x = {.info = &p->look.bands.v[i]};
 		struct err why = ERR_EMPTY;

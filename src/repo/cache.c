@@ -52,9 +52,9 @@ static void open_folder(struct cache *c, const char *dir, bool make)
 		free(path);
 }
 
-static void take_lock(struct cache *c)
+static void take_lock(struct cache *c, const char *name)
 {
-	int fd = sys_openat(c->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	int fd = sys_openat(c->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		c->lock = fd;
@@ -75,11 +75,16 @@ static struct cache *cache_new(struct repo *r, const char *dir, bool make)
 
 struct cache *cache_open(struct repo *r, const char *dir)
 {
+	return cache_open_apart(r, dir, "lock");
+}
+
+struct cache *cache_open_apart(struct repo *r, const char *dir, const char *lock)
+{
 	struct cache *c = cache_new(r, dir, true);
 
 	r->env->random(r->env, c->seed, sizeof c->seed);
 	if (c->dir >= 0)
-		take_lock(c);
+		take_lock(c, lock);
 	return c;
 }
 
@@ -127,6 +132,14 @@ int cache_begin(struct cache *c, const char *name)
 	temporary_name(name, temporary);
 	return sys_openat(
 	    c->dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+}
+
+int cache_edit(struct cache *c, const char *name)
+{
+	assert(name_valid(span_str(name)));
+	if (!cache_owned(c))
+		return -1;
+	return sys_openat(c->dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
 void cache_end(struct cache *c, const char *name, int fd, bool whole)

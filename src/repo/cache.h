@@ -19,6 +19,9 @@ struct cache;
  */
 struct cache *cache_open(struct repo *r, const char *dir);
 
+/* The same under another lock, for who writes only files that its owners alone write. */
+struct cache *cache_open_apart(struct repo *r, const char *dir, const char *lock);
+
 /* For who only reads the repository: makes nothing, and leaves the lock to a backup. */
 struct cache *cache_look(struct repo *r, const char *dir);
 void cache_close(struct cache *c); /* NULL is harmless */
@@ -49,6 +52,8 @@ void cache_pack_name(struct repo *r, const char *set, char name[NAME_MAX_LEN + 1
 struct cache_pack *cache_pack_open(struct cache *c, const char *name); /* NULL: none */
 /* Replaces *plain. That the plain bytes have the id is for the caller to check. */
 bool cache_pack_get(struct cache_pack *p, const struct id *id, struct buf *plain);
+bool cache_pack_has(const struct cache_pack *p, const struct id *id); /* whole or not */
+size_t cache_pack_count(const struct cache_pack *p);
 void cache_pack_close(struct cache_pack *p); /* NULL is harmless */
 
 struct cache_pack_writer;
@@ -59,6 +64,11 @@ struct cache_pack_writer;
  */
 struct cache_pack_writer *cache_pack_create(
     struct cache *c, const char *name, struct cache_pack *old);
+/*
+ * Write behind what is there, in place: what was added of an id last is the one that
+ * counts, and abandoning takes nothing back. Makes the pack where there is none.
+ */
+struct cache_pack_writer *cache_pack_append(struct cache *c, const char *name);
 /* At most FRAME_PLAIN_MAX bytes. An id that it has already is left alone. */
 void cache_pack_add(struct cache_pack_writer *w, const struct id *id, struct span plain);
 /* Keep a chunk that only `old` has, if it does. */

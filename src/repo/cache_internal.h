@@ -15,6 +15,8 @@ struct cache {
 
 /* A name's temporary twin, opened for writing from its start; -1 where it cannot be. */
 int cache_begin(struct cache *c, const char *name);
+/* The file itself, to read and write; made where absent. -1 where it cannot be. */
+int cache_edit(struct cache *c, const char *name);
 /* Close, and rename to the name if all was written; else remove. */
 void cache_end(struct cache *c, const char *name, int fd, bool whole);
 

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -36,6 +37,7 @@ struct cache_pack_writer {
 	char name[NAME_MAX_LEN + 1];
 	int fd;
 	bool failed;
+	bool append; /* fd is the pack itself */
 	struct cache_pack *old;
 	struct map ids;
 	struct compressor *compressor;
@@ -43,21 +45,30 @@ struct cache_pack_writer {
 	struct buf room;
 };
 
-/* Reads heads until one does not fit the file. */
-static void scan(struct cache_pack *p, uint64_t size)
+/*
+ * Reads heads (into offsets, unless NULL) until one does not fit the file; where that is,
+ * or 0 where it is no pack.
+ */
+static uint64_t scan(int fd, uint64_t size, struct map *offsets)
 {
+	char begin[sizeof magic];
 	uint8_t head[HEAD_SIZE];
 	uint64_t at = sizeof magic;
 
+	if (sys_pread(fd, begin, sizeof begin, 0) != (ssize_t)sizeof begin ||
+	    memcmp(begin, magic, sizeof magic) != 0)
+		return 0;
 	while (at + HEAD_SIZE <= size &&
-	       sys_pread(p->fd, head, HEAD_SIZE, at) == (ssize_t)HEAD_SIZE) {
+	       sys_pread(fd, head, HEAD_SIZE, at) == (ssize_t)HEAD_SIZE) {
 		uint32_t stored = get_u32(head + ID_SIZE + 4);
 
 		if (stored > FRAME_STORED_MAX || stored > size - at - HEAD_SIZE)
-			return;
-		map_put(&p->offsets, head, at);
+			break;
+		if (offsets)
+			map_put(offsets, head, at);
 		at += HEAD_SIZE + stored;
 	}
+	return at;
 }
 
 void cache_pack_name(struct repo *r, const char *set, char name[NAME_MAX_LEN + 1])
@@ -72,7 +83,6 @@ void cache_pack_name(struct repo *r, const char *set, char name[NAME_MAX_LEN + 1
 
 struct cache_pack *cache_pack_open(struct cache *c, const char *name)
 {
-	char begin[sizeof magic];
 	struct cache_pack *p;
 	uint64_t size;
 	int fd = cache_read(c, name, &size);
@@ -83,9 +93,7 @@ struct cache_pack *cache_pack_open(struct cache *c, const char *name)
 	p->c = c;
 	p->fd = fd;
 	map_init(&p->offsets, ID_SIZE);
-	if (sys_pread(fd, begin, sizeof begin, 0) == (ssize_t)sizeof begin &&
-	    memcmp(begin, magic, sizeof magic) == 0)
-		scan(p, size);
+	scan(fd, size, &p->offsets);
 	if (p->offsets.count > 0)
 		return p;
 	cache_pack_close(p);
@@ -155,6 +163,27 @@ out:
 	return ok;
 }
 
+bool cache_pack_has(const struct cache_pack *p, const struct id *id)
+{
+	return map_get(&p->offsets, id->b) != NULL;
+}
+
+size_t cache_pack_count(const struct cache_pack *p)
+{
+	return p->offsets.count;
+}
+
+static struct cache_pack_writer *writer_new(struct cache *c, const char *name, int fd)
+{
+	struct cache_pack_writer *w = mem_zalloc(sizeof *w);
+
+	w->c = c;
+	strcpy(w->name, name);
+	w->fd = fd;
+	map_init(&w->ids, ID_SIZE);
+	return w;
+}
+
 struct cache_pack_writer *cache_pack_create(
     struct cache *c, const char *name, struct cache_pack *old)
 {
@@ -163,14 +192,35 @@ struct cache_pack_writer *cache_pack_create(
 
 	if (fd < 0)
 		return NULL;
-	w = mem_zalloc(sizeof *w);
-	w->c = c;
-	strcpy(w->name, name);
-	w->fd = fd;
+	w = writer_new(c, name, fd);
 	w->old = old;
-	map_init(&w->ids, ID_SIZE);
 	buf_add(&w->out, magic, sizeof magic);
 	return w;
+}
+
+struct cache_pack_writer *cache_pack_append(struct cache *c, const char *name)
+{
+	struct cache_pack_writer *w;
+	int fd = cache_edit(c, name);
+	struct stat st;
+	uint64_t end;
+
+	if (fd < 0)
+		return NULL;
+	if (sys_fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		goto fail;
+	/* A record that was cut off would swallow the head of the one behind it. */
+	end = scan(fd, (uint64_t)st.st_size, NULL);
+	if (ftruncate(fd, (off_t)end) != 0 || lseek(fd, (off_t)end, SEEK_SET) < 0)
+		goto fail;
+	w = writer_new(c, name, fd);
+	w->append = true;
+	if (end == 0)
+		buf_add(&w->out, magic, sizeof magic);
+	return w;
+fail:
+	sys_close(fd);
+	return NULL;
 }
 
 static void flush(struct cache_pack_writer *w)
@@ -229,7 +279,10 @@ void cache_pack_keep(struct cache_pack_writer *w, const struct id *id)
 
 static void end(struct cache_pack_writer *w, bool whole)
 {
-	cache_end(w->c, w->name, w->fd, whole);
+	if (w->append)
+		sys_close(w->fd);
+	else
+		cache_end(w->c, w->name, w->fd, whole);
 	if (w->compressor)
 		compressor_give(w->c->r->compressors, w->compressor);
 	map_release(&w->ids);

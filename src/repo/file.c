@@ -12,6 +12,8 @@
 
 #include <inttypes.h>
 
+#include "repo/json_cache.h"
+
 #define SECOND INT64_C(1000000000)
 #define SLICE (SECOND / 5) /* how long a signal may go unnoticed */
 #define PAUSE_MAX 60
@@ -176,8 +178,11 @@ bool repo_list(
     struct repo *r, const char *folder, struct store_listing *out, struct err *e)
 {
 	struct read op = {folder, "", 0, 0, NULL, out, NULL};
+	bool ok = read_again(r, list_once, &op, e);
 
-	return read_again(r, list_once, &op, e);
+	if (ok && r->json_cache)
+		json_cache_listed(r->json_cache, folder, out);
+	return ok;
 }
 
 bool repo_stat(

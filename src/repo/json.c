@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "codec/digest.h"
+#include "repo/json_cache.h"
 
 /* What the envelope itself adds at most, names and digest included. */
 #define ENVELOPE_MAX 1024u
@@ -199,6 +200,18 @@ fail:
 	return false;
 }
 
+/* No more trusted than what comes from the storage, which is asked where it is not right. */
+static bool get_cached(struct repo *r, const char *folder, const char *name,
+    const char *type, struct json_file *jf, struct buf *secret)
+{
+	struct buf file = BUF_EMPTY;
+	bool ok = r->json_cache && json_cache_get(r->json_cache, folder, name, &file) &&
+	    repo_check_json(r, name, type, buf_span(&file), jf, secret, NULL);
+
+	buf_release(&file);
+	return ok;
+}
+
 bool repo_get_json(struct repo *r, const char *folder, const char *name, const char *type,
     struct json_file *jf, struct buf *secret, struct err *e)
 {
@@ -206,12 +219,16 @@ bool repo_get_json(struct repo *r, const char *folder, const char *name, const c
 	uint64_t size;
 	bool ok;
 
+	if (get_cached(r, folder, name, type, jf, secret))
+		return true;
 	if (!repo_get(r, folder, name, 0, JSON_MAX, &file, &size, e))
 		return false;
 	if (size > JSON_MAX)
 		ok = err_set(e, ERR_CORRUPT, "longer than any JSON file of bale");
 	else
 		ok = repo_check_json(r, name, type, buf_span(&file), jf, secret, e);
+	if (ok && r->json_cache)
+		json_cache_add(r->json_cache, folder, name, buf_span(&file));
 	buf_release(&file);
 	return ok || err_wrap(e, "%s%s%s", folder, *folder ? "/" : "", name);
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "codec/cut.h"
 #include "codec/digest.h"
+#include "repo/json_cache.h"
 
 #define PATIENCE   (INT64_C(15) * 60 * 1000000000)
 #define READ_LEVEL 3 /* of compressors that only expand: any would do */
@@ -29,6 +30,7 @@ void repo_close(struct repo *r)
 {
 	if (!r)
 		return;
+	json_cache_close(r);
 	compressor_cache_free(r->compressors);
 	keyring_free(r->keys);
 	store_free(r->store);

@@ -42,6 +42,7 @@ struct repo {
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
+	struct json_cache *json_cache; /* json_cache.h; may be NULL */
 	const volatile bool
 	    *stop; /* set by a signal: waiting ends with ERR_STOPPED; may be NULL */
 };
@@ -164,8 +165,8 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
     char name[NAME_MAX_LEN + 1], uint64_t *size, struct err *e);
 
 /*
- * Get a JSON file and check it: whole, of this repository, of this name and type, its
- * digest right; and unseal its secret into *secret (an object's text; empty where there
+ * Get a JSON file, from the cache where r has one that knows it, and check it: whole, of this
+ * repository, of this name and type, its digest right; and unseal its secret into *secret (an object's text; empty where there
  * is none). ERR_CORRUPT, ERR_NEWER, ERR_MISSING. On success the caller closes *jf.
  */
 bool repo_get_json(struct repo *r, const char *folder, const char *name, const char *type,

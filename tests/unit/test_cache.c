@@ -141,6 +141,7 @@ static void second_process(void **state)
 	cache_put(second, "state", span_str("theirs"));
 	cache_drop(second, "state");
 	assert_null(cache_pack_create(second, "pack", NULL));
+	assert_null(cache_pack_append(second, "pack"));
 	cache_pack_add(NULL, &id, span_str("x"));
 	cache_pack_commit(NULL);
 	cache_pack_abandon(NULL);
@@ -322,6 +323,53 @@ static void damaged_packs(void **state)
 	}
 }
 
+static void append(struct cache *c, const struct chunks *k, size_t from, size_t to)
+{
+	struct cache_pack_writer *w = cache_pack_append(c, "pack");
+
+	assert_non_null(w);
+	for (size_t i = from; i < to; i++)
+		cache_pack_add(w, &k->ids[i], buf_span(&k->plain[i]));
+	cache_pack_commit(w);
+}
+
+/* Wherever the pack was cut off, what is appended can be read; the last of an id counts. */
+static void appended_packs(void **state)
+{
+	struct repo *r = repo_make(store_mem_new(env), env, true);
+	struct cache *c = cache_open(r, top);
+	struct buf raw = BUF_EMPTY;
+	struct chunks k, other;
+	struct cache_pack *p;
+
+	(void)state;
+	chunks_init(&k, 40);
+	chunks_init(&other, 50);
+	append(c, &k, 0, 2);
+	assert_int_equal(pack_has(c, &k), 3);
+	append(c, &k, 2, 3);
+	read_raw(c, "pack", &raw);
+	for (size_t n = 0; n <= raw.n; n++) {
+		write_raw(c, "pack", span_of(raw.p, n));
+		append(c, &k, 3, CHUNKS);
+		assert_int_equal(pack_has(c, &k) & 24, 24);
+	}
+	assert_int_equal(pack_has(c, &k), (1 << CHUNKS) - 1);
+	write_raw(c, "pack", span_str("something else altogether"));
+	append(c, &other, 0, CHUNKS);
+	append(c, &k, 0, CHUNKS);
+	assert_int_equal(pack_has(c, &k), (1 << CHUNKS) - 1);
+	p = cache_pack_open(c, "pack");
+	assert_int_equal(cache_pack_count(p), CHUNKS);
+	assert_true(cache_pack_has(p, &k.ids[0]));
+	cache_pack_close(p);
+	buf_release(&raw);
+	chunks_release(&k);
+	chunks_release(&other);
+	cache_close(c);
+	repo_close(r);
+}
+
 static enum sys_call failing;
 
 static int fail_call(enum sys_call call, const char *path)
@@ -390,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(keeps_nothing),
 	    cmocka_unit_test(packs),
 	    cmocka_unit_test(damaged_packs),
+	    cmocka_unit_test(appended_packs),
 	    cmocka_unit_test(full_disk),
 	    cmocka_unit_test(draws_the_same),
 	};
