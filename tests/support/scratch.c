@@ -2,9 +2,11 @@
 #include "scratch.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +17,16 @@ static void check(int ok, const char *what)
 		return;
 	perror(what);
 	exit(99);
+}
+
+bool scratch_private(void)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") != 0)
+		return false;
+	setenv("TMPDIR", "/mnt", 1);
+	return true;
 }
 
 char *scratch_new(void)

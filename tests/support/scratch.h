@@ -4,7 +4,14 @@
 #ifndef BALE_TESTS_SCRATCH_H
 #define BALE_TESTS_SCRATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/*
+ * From now on scratch directories lie in a file system that only this program sees, so that
+ * nobody changes the times of the folders above them. False where that takes root.
+ */
+bool scratch_private(void);
 
 /* Makes it; its absolute path, freed by scratch_free, which removes all that is in it. */
 char *scratch_new(void);
