@@ -18,8 +18,9 @@ fresh() {
 	"$bale" init -q || exit 1
 }
 
+# exec: in the background it must be bale itself that is killed
 backup() {
-	"$bale" backup "$tree" --set kill --checkpoint "$checkpoint" --json
+	exec "$bale" backup "$tree" --set kill --checkpoint "$checkpoint" --json
 }
 
 parts() {
@@ -66,7 +67,8 @@ for round in $(seq "$rounds"); do
 	status=$?
 	kept=$("$bale" list --json |
 		jq -s 'map(select(.type == "snapshot" and .complete == false) | .bytes_read) | add // 0')
-	[ "$(parts)" -gt 0 ] && [ $status -eq 137 ] && after=$((after + 1))
+	had=$(parts)
+	[ "$had" -gt 0 ] && [ $status -eq 137 ] && after=$((after + 1))
 	read=$(backup | tail -n 1 | jq .bytes_read)
 	[ "${read:-null}" != null ] || { complain "round $round: no new backup"; continue; }
 	[ "$read" -le $((total - kept + slack)) ] || complain "round $round: $read bytes read again"
@@ -74,7 +76,7 @@ for round in $(seq "$rounds"); do
 	for s in $snapshots; do
 		check "$s"
 	done
-	echo "round $round: killed with $(parts) parts (status $status), $kept bytes kept, then" \
+	echo "round $round: killed with $had parts (status $status), $kept bytes kept, then" \
 		"$read read; $(wc -w <<<"$snapshots") complete"
 done
 echo "$rounds kills, $after of them after a part, $bad failures"

@@ -27,6 +27,7 @@ static void make_tree(struct world *w)
 	char name[32];
 	unsigned i;
 
+	w->d.threads = w->d.transfers = 2;
 	scratch_mkdir(w->source, "a");
 	scratch_mkdir(w->source, "b/c");
 	for (i = 0; i < 40; i++) {
