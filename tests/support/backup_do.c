@@ -90,6 +90,7 @@ bool backup_do(const struct backup_do *d, struct backup_result *out, struct err 
 	o.transfers = d->transfers;
 	o.level = 1;
 	o.checkpoint = d->checkpoint;
+	o.ignore_ctime = d->ignore_ctime;
 	o.cache_dir = d->cache;
 	o.stop = d->stop;
 	ok = repo_open(store_lend(d->store), env, secret_right, NULL, &r, e);

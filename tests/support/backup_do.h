@@ -19,6 +19,7 @@ struct backup_do {
 	int64_t now;           /* 0: a minute later than the last run */
 	uint64_t seed;         /* 0: another one each time */
 	int64_t patience;      /* 0: as repo_open sets it */
+	bool ignore_ctime;
 	const volatile bool *stop;
 	struct monitor *monitor;
 };

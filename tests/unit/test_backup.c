@@ -174,6 +174,29 @@ static void test_just_touched(void **state)
 	world_end(&w);
 }
 
+/* Where it cannot be trusted, mode and owner are taken over all the same. */
+static void test_ignore_ctime(void **state)
+{
+	struct world w;
+	uint64_t read;
+
+	(void)state;
+	world_begin(&w);
+	make_tree(&w);
+	w.d.ignore_ctime = true;
+	w.d.now = (int64_t)time(NULL) * 1000000000 + 500000000;
+	world_run(&w);
+	read = w.result.totals.bytes_read;
+	w.d.now = 0;
+	world_run(&w);
+	assert_int_equal(w.result.totals.bytes_read, read); /* touched when it was read */
+	assert_int_equal(chmod(world_path(&w, "large"), 0640), 0);
+	world_run(&w);
+	assert_int_equal(w.result.totals.bytes_read, 0);
+	world_check(&w, w.result.snapshot);
+	world_end(&w);
+}
+
 static void test_mode_only(void **state)
 {
 	struct world w;
@@ -408,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(test_moved_and_copied),
 	    cmocka_unit_test(test_grown),
 	    cmocka_unit_test(test_just_touched),
+	    cmocka_unit_test(test_ignore_ctime),
 	    cmocka_unit_test(test_mode_only),
 	    cmocka_unit_test(test_hard_links),
 	    cmocka_unit_test(test_socket),

@@ -147,8 +147,17 @@ static struct state look(
 
 		if (!read && e.kind != ERR_CORRUPT)
 			failed(m, doing, e.text);
-		if (read)
-			state.read += b.totals.bytes_read;
+		if (!read && info->parts.n > 0) {
+			/* A torn tail does not take from what the parts hold. */
+			struct band_info rest = *info;
+			enum band_file part;
+
+			band_release(&b);
+			rest.tails.n = 0;
+			if (!band_read(r, &rest, &part, &b, &e))
+				failed(m, doing, e.text);
+		}
+		state.read += b.totals.bytes_read;
 		band_release(&b);
 		if (!read || kind != BAND_TAIL || info->fences.n > 0) {
 			state.open += info->heads.n > 0 && info->fences.n == 0;
