@@ -218,6 +218,7 @@ static void teardown(struct run *r)
 	owners_free(r->owners);
 	band_run_release(&r->band);
 	string_list_release(&r->deltas);
+	string_list_release(&r->sources);
 	band_deltas_release(r);
 	map_release(&r->own);
 	map_release(&r->links);

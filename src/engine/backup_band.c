@@ -59,8 +59,8 @@ static void fill_head(const struct run *r, struct band *b)
 	b->set = mem_strdup(r->o->set);
 	b->host = mem_strdup(r->o->host);
 	b->user = mem_strdup(r->o->user);
-	for (size_t i = 0; i < r->o->n_paths; i++)
-		add_source(&b->paths, r->o->paths[i]);
+	for (size_t i = 0; i < r->sources.n; i++)
+		string_list_add(&b->paths, span_str(r->sources.v[i]));
 	copy_list(&b->tags, r->o->tags, r->o->n_tags);
 }
 
@@ -73,6 +73,8 @@ bool band_begin(struct run *r, struct err *e)
 
 	r->start = r->repo->env->now(r->repo->env);
 	band_run_name(&r->band, r->start);
+	for (size_t i = 0; i < r->o->n_paths; i++)
+		add_source(&r->sources, r->o->paths[i]);
 	fill_head(r, &head);
 	ok = band_run_put(&r->band, BAND_HEAD, &head, e);
 	band_release(&head);

@@ -86,6 +86,8 @@ struct run {
 	struct owners *owners;
 	struct reader reader;
 	struct map stale_links;     /* digest of the first apath in the basis → of stale_firsts */
+	struct string_list sources; /* their apaths */
+	bool way;                   /* the entry written last is on the way to one, or is one */
 	struct string_list stale_firsts; /* apaths in this snapshot */
 	struct span *unreadable;    /* apaths below which the basis is carried forward */
 	size_t n_unreadable, unreadable_cap;

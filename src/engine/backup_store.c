@@ -121,6 +121,32 @@ static bool close_lists(struct run *r, const struct item *it, struct err *e)
 	return packer_close(r->lists, e);
 }
 
+static bool on_the_way(const struct run *r, struct span apath)
+{
+	size_t i;
+
+	for (i = 0; i < r->sources.n; i++)
+		if (apath_within(span_str(r->sources.v[i]), apath))
+			return true;
+	return false;
+}
+
+/*
+ * The folders above a source have hunks of their own: whoever makes a file beside the source
+ * changes them, and that should cost some hundred bytes, not a hunk of thousands of entries.
+ */
+static void set_apart(struct run *r, struct span apath)
+{
+	bool way = on_the_way(r, apath);
+
+	if (way != r->way) {
+		band_writer_end(r->writer);
+		if (r->way) /* no content in it: a checkpoint asks for a hunk that has some */
+			r->part_hunks = band_writer_hunks(r->writer);
+	}
+	r->way = way;
+}
+
 static bool write_entry(struct run *r, struct item *it, struct err *e)
 {
 	size_t i;
@@ -132,6 +158,7 @@ static bool write_entry(struct run *r, struct item *it, struct err *e)
 		r->extents[i] = it->pieces[i].x;
 	it->entry.extents = r->extents;
 	it->entry.n_extents = (uint32_t)it->n_pieces;
+	set_apart(r, it->entry.apath);
 	count(r, it);
 	return band_writer_add(r->writer, &it->entry, e) && close_lists(r, it, e);
 }
