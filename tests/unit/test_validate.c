@@ -411,7 +411,8 @@ static void test_hunks_suffer(void **state)
 
 		if (strcmp(l.v[i].folder, "hunks") != 0)
 			continue;
-		s = with_flip(&f, &l.v[i], FILE_HEAD_SIZE + 50);
+		/* Behind the small hunk of the folders above the source. */
+		s = with_flip(&f, &l.v[i], l.v[i].bytes.n / 2);
 		hear(&f, s, VALIDATE_QUICK, &h);
 		if (h.n == 1) {
 			found++;
