@@ -58,8 +58,9 @@ same_tree before healed "once more"
 if [ "$(id -u)" = 0 ]; then
 	mkdir open && chmod 777 open && chmod 755 "$T" && chmod -R a+rX repo
 	cp pass open/pass && chown 65534 open/pass
+	cp "$BALE" open/bale # where it was built may be closed to others
 	setpriv --reuid 65534 --regid 65534 --clear-groups env BALE_CACHE_DIR="$T/open/cache" \
-		BALE_PASSPHRASE_FILE="$T/open/pass" "$BALE" restore "latest:$src" \
+		BALE_PASSPHRASE_FILE="$T/open/pass" "$T/open/bale" restore "latest:$src" \
 		--to open/back --json >"$T/out" 2>"$T/err"
 	is $? 3 "attributes that cannot be restored"
 	ok "are counted" test "$(field .attributes)" -gt 0
