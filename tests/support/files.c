@@ -57,7 +57,7 @@ static off_t size_of(const char *path)
 static void flip(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR);
-	unsigned char byte;
+	unsigned char byte = 0;
 
 	if (fd < 0 || pread(fd, &byte, 1, at) != 1)
 		die(path);
