@@ -66,6 +66,7 @@ static bool read_stones(struct vac *v, struct err *e)
 			continue;
 		v->stones = mem_grow(v->stones, &v->stones_cap, v->n_stones + 1, sizeof *s);
 		s = &v->stones[v->n_stones++];
+		*s = (struct vac_stone){.gone = false};
 		snprintf(s->name, sizeof s->name, "%s", l->names[i]);
 		tombstone_init(&s->t);
 		if (!tombstone_decode(&jf, &s->t, &f)) {
