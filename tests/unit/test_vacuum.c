@@ -97,7 +97,7 @@ static void test_exact(void **state)
 		vacuum_all(&w, below[k], &res);
 		freed = bytes > store_bytes(w.store) ? bytes - store_bytes(w.store) : 0;
 		if (apart(freed, before.thresholds[k].free_bytes) >=
-		    before.thresholds[k].free_bytes / 100 + 8192)
+		    before.thresholds[k].free_bytes / 100 + 16384)
 			fail_msg("below %d: %ju freed, %ju predicted; %ju written, %ju predicted", below[k],
 			    (uintmax_t)freed, (uintmax_t)before.thresholds[k].free_bytes,
 			    (uintmax_t)res.written_bytes, (uintmax_t)before.thresholds[k].write_bytes);
@@ -105,7 +105,7 @@ static void test_exact(void **state)
 		vacuum_must(w.store, &look, &res);
 		add_up(w.store, &res);
 		assert_int_equal(res.condemned_bytes, 0);
-		assert_true(apart(res.dead_bytes, before.thresholds[k].dead_bytes) < 8192);
+		assert_true(apart(res.dead_bytes, before.thresholds[k].dead_bytes) < 16384);
 	}
 	assert_int_equal(res.dead_bytes, 0);
 	assert_int_equal(res.unknown_bytes, 0);
