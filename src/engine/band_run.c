@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/torn.h"
 #include "format/health.h"
 #include "format/tombstone.h"
@@ -112,7 +113,7 @@ static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 	tombstone_init(&t);
 	ok = tombstone_decode(&jf, &t, &f) || err_fault(e, &f);
 	json_file_close(&jf);
-	for (i = 0; ok && i < t.n_bundles; i++)
+	for (i = 0; ok && !MUTANT(BLIND_BACKUP) && i < t.n_bundles; i++)
 		inventory_condemn(r->inventory, &t.bundles[i]);
 	if (ok)
 		string_list_add(&r->seen, span_str(name));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/vacuum_run.h"
 
 #define PATIENCE (7 * 24 * VACUUM_HOUR) /* for a head whose band grows no more */
@@ -50,7 +51,7 @@ static bool account(struct vacuum *x, bool *all, struct err *e)
 		b = &x->v.v[i];
 		if (is_self(x, b) || (!b->open && !b->fresh_fence))
 			continue;
-		*all = false;
+		*all = MUTANT(NO_WAIT);
 		if (x->o->sole_client)
 			return err_set(e, ERR_REFUSED,
 			    "band %s is unfinished: somebody else uses the repository, or did; without "
@@ -74,7 +75,8 @@ static int64_t stone_age(struct vacuum *x, const struct vac_stone *s, const char
 
 static bool ripe(struct vacuum *x, const struct vac_stone *s)
 {
-	return stone_age(x, s, "stone") >= x->o->grace || x->o->sole_client;
+	return MUTANT(NO_GRACE) || x->o->sole_client ||
+	    stone_age(x, s, "stone") >= x->o->grace;
 }
 
 static bool remove_file(
@@ -104,7 +106,7 @@ static bool safe(const struct vacuum *x, const struct id *name)
 	uint64_t *at = map_get(&x->v.held_at, name);
 	size_t i;
 
-	if (!at || !x->v.held[*at].told || x->v.held[*at].live_chunks == 0)
+	if (MUTANT(NO_TAILS) || !at || !x->v.held[*at].told || x->v.held[*at].live_chunks == 0)
 		return true;
 	for (i = 0; i < x->n_rescued; i++)
 		if (x->rescued[i] == *at)

@@ -121,6 +121,7 @@ struct vac {
 	struct vacuum_result *result;
 	struct cache *cache;
 	struct waits *waits;  /* NULL: nothing is known to be old */
+	const char *client;   /* that runs; NULL */
 
 	/* vacuum_list.c */
 	struct store_listing lists[VAC_FOLDERS];

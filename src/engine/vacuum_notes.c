@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
@@ -41,12 +42,19 @@ static enum step get_note(struct vac *v, enum vac_folder folder, const char *nam
 
 /* --- tombstones */
 
+/* Whether this client's vacuum wrote it. */
+static bool mine(const struct vac *v, const struct vac_stone *s)
+{
+	return v->client && strcmp(s->t.run.client, v->client) == 0;
+}
+
 static void take_stone(struct vac *v, struct vac_stone *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->t.n_bundles; i++)
-		map_put(&v->condemned, &s->t.bundles[i], 1);
+		if (!MUTANT(NO_OTHERS) || !v->o->run || mine(v, s))
+			map_put(&v->condemned, &s->t.bundles[i], 1);
 	for (i = 0; i < s->t.files.n; i++)
 		store_listing_add(&v->files, s->t.files.v[i]);
 }

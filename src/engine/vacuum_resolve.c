@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/vacuum_internal.h"
 
 #define CHAIN 64     /* moves that one may follow upon another */
@@ -54,8 +55,8 @@ static bool holds(struct vac *v, uint32_t number, uint32_t slot, const struct id
 	const struct held *h = &v->held[number];
 	struct id there;
 
-	*yes = false;
-	if (!usable(v, h, slot))
+	*yes = MUTANT(BLIND_HINTS) && h->told && slot < h->chunks;
+	if (*yes || !usable(v, h, slot))
 		return true;
 	if (!spool_peek(v->spool, h->dir_at + h->ids_at + (uint64_t)slot * ID_SIZE, there.b,
 	        ID_SIZE, e))

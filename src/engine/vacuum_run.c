@@ -77,6 +77,7 @@ static bool survey(struct vacuum *x, struct err *e)
 	*res = (struct vacuum_result){.total_bytes = 0};
 	vac_init(&x->v, x->repo, x->o, x->m, x->cache, res);
 	x->v.waits = x->waits;
+	x->v.client = x->band.client.id;
 	x->surveyed = true;
 	if (!vac_survey(&x->v, e))
 		return false;
