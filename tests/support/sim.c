@@ -251,8 +251,8 @@ static bool enter(struct view *v, struct err *e)
 
 	if (!c)
 		return true;
-	if (!s->planned)
-		s->now += (int64_t)sim_draw(s, SIM_DELTA / 25);
+	if (!s->planned && s->chances.pace)
+		s->now += (int64_t)sim_draw(s, (uint64_t)s->chances.pace);
 	if (chance(s, s->chances.sleep))
 		c->wake = s->now + (int64_t)sim_draw(s, 12 * SIM_DELTA);
 	hand_over(s, c);

@@ -25,6 +25,7 @@ struct sim_chances {
 	unsigned error;  /* that an operation fails */
 	unsigned crash;  /* that the run dies there */
 	unsigned sleep;  /* that the client sleeps for long */
+	int64_t pace;    /* the most time that passes with an operation, ns */
 	bool sticky;     /* what was seen once stays seen */
 };
 

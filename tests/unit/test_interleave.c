@@ -29,7 +29,6 @@
 #include "tests/support/sim.h"
 
 #define VERSIONS 6
-#define FILES    5
 #define SNAPS    64
 
 /* A snapshot that a client was told is complete. */
@@ -59,7 +58,7 @@ static struct env *pristine_env;
 
 static void make_sources(const char *dir)
 {
-	static const char *const holds[VERSIONS] = {"01", "12", "2", "034", "4", "0123"};
+	static const char *const holds[VERSIONS] = {"01", "12", "2", "02", "1", "012"};
 	char name[64];
 	struct buf b = BUF_EMPTY;
 	unsigned i;
@@ -151,7 +150,7 @@ static void do_backup(struct course *c, int client, unsigned version)
 	repo_close(r);
 }
 
-static void do_vacuum(struct course *c, int client)
+static void do_vacuum(struct course *c, int client, int below)
 {
 	struct repo *r = open_as(c, client);
 	struct vacuum_options o;
@@ -164,16 +163,18 @@ static void do_vacuum(struct course *c, int client)
 	cache_of(c, client, cache);
 	vacuum_options_init(&o);
 	o.run = o.deletes = true;
-	o.below = 100;
+	o.below = below;
 	o.grace = c->grace;
 	o.threads = o.transfers = 0;
 	o.level = 1;
 	o.cache_dir = cache;
 	c->vacuums++;
+	sim_busy(c->sim, client, true);
 	if (vacuum_run(r, &o, NULL, &res, &e))
 		c->deletions += res.deleted_files > 0;
 	else if (getenv("INTERLEAVE_SHOW"))
 		printf("  vacuum of %d: %s\n", client, e.text);
+	sim_busy(c->sim, client, false);
 	repo_close(r);
 }
 
@@ -228,19 +229,27 @@ static void script(void *arg, int client)
 	struct course *c = arg;
 	unsigned i;
 
+	/* Mostly not seeing each other yet, so that some chunks lie in two bundles. */
+	sim_begin(c->sim, client);
+	do_backup(c, client, VERSIONS - 1 - (unsigned)client % 2);
 	for (i = 0; i < c->steps; i++) {
 		sim_begin(c->sim, client);
-		switch (sim_draw(c->sim, 10)) {
+		switch (sim_draw(c->sim, 16)) {
 		case 0:
 		case 1:
 		case 2:
-			do_vacuum(c, client);
-			break;
 		case 3:
 		case 4:
-			do_remove(c, client);
+			do_vacuum(c, client, sim_draw(c->sim, 2) ? 0 : 100);
 			break;
 		case 5:
+		case 6:
+		case 7:
+		case 8:
+		case 9:
+			do_remove(c, client);
+			break;
+		case 10:
 			do_undelete(c, client);
 			break;
 		default:
@@ -291,7 +300,7 @@ static void afterwards(void *arg, int client)
 
 	for (i = 0; i < 3; i++) {
 		sim_begin(c->sim, client);
-		do_vacuum(c, client);
+		do_vacuum(c, client, 100);
 		sim_begin(c->sim, client);
 		sim_pause(c->sim, client, 2 * c->grace + SIM_DELTA);
 	}
@@ -333,8 +342,10 @@ static unsigned number(const char *name, unsigned fallback)
 /* The weather of a course follows from its seed: which misfortunes there are, how often. */
 static struct sim_chances weather(uint64_t seed)
 {
+	static const unsigned sleeps[] = {0, 10, 30, 60};
+	static const int64_t paces[] = {SIM_DELTA / 200, SIM_DELTA / 30, SIM_DELTA / 8};
 	struct sim_chances w = {.see = 100 + (unsigned)(seed * 7 % 9) * 100,
-	    .sticky = seed % 2, .sleep = seed % 3 ? 10 : 0};
+	    .sticky = seed % 2, .sleep = sleeps[seed / 2 % 4], .pace = paces[seed / 3 % 3]};
 
 	if (seed % 5 == 0)
 		w.error = 3;
@@ -357,7 +368,7 @@ static void test_random(void **state)
 		w = weather(i);
 		course_begin(&c, *state, i, &w);
 		c.clients = 2 + i % 3;
-		c.steps = 6;
+		c.steps = 10;
 		sim_run(c.sim, (int)c.clients, script, &c);
 		if (!course_end(&c))
 			fail_msg("seed %u: %s", i, c.why);
