@@ -37,7 +37,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill torture
+	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
 
@@ -148,6 +148,9 @@ bench: all $(BENCHES) ## bale beside the floor and restic on TREE (/usr/include)
 
 bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TREE (/usr/share)
 	@BUILD=$O tests/bench/kill.sh $(or $(TREE),/usr/share) $(or $(ROUNDS),20)
+
+bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
+	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
 torture: $O/unit/test_crash $O/unit/test_determinism ## crashes of recoveries from crashes, and more
 	@BALE_TORTURE=1 $O/unit/test_crash

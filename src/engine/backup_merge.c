@@ -177,13 +177,13 @@ static bool same(const struct run *r, const struct entry *be, const struct facts
 	    (be->ctime_s == f->ctime_s && be->ctime_ns == f->ctime_ns);
 }
 
-/* The group of a file with several links; the first one met names it. */
+/* The group of what has several links; the first one met names it. */
 static void link_item(struct run *r, struct item *it)
 {
 	uint64_t key[2] = {it->facts.dev, it->facts.ino}, *at;
 	struct link_group *g;
 
-	if (it->facts.kind != ENTRY_FILE || it->facts.nlink < 2)
+	if (it->facts.kind == ENTRY_DIR || it->facts.nlink < 2)
 		return;
 	at = map_get(&r->links, key);
 	if (!at) {

@@ -126,6 +126,7 @@ void item_share(struct item *it, const struct item *from)
 	it->entry.stale = from->entry.stale;
 	it->entry.inline_data = keep(&it->inline_data, buf_span(&from->inline_data));
 	it->entry.xattrs = keep(&it->xattrs, buf_span(&from->xattrs));
+	it->entry.target = keep(&it->target, buf_span(&from->target));
 }
 
 void item_fail(struct item *it, int sys)

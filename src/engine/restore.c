@@ -184,6 +184,14 @@ static bool make_parents(struct restore *r, struct span path, struct err *e)
 	return true;
 }
 
+bool restore_special(struct restore *r, const struct entry *en, struct err *e)
+{
+	if (!target_special(r->target, restore_below(r, en->apath), en, e))
+		return refused(r, en->apath, e);
+	r->out->others++;
+	return true;
+}
+
 static bool restore_entry(struct restore *r, const struct entry *en, struct err *e)
 {
 	struct span path = restore_below(r, en->apath);
@@ -191,11 +199,11 @@ static bool restore_entry(struct restore *r, const struct entry *en, struct err 
 
 	if (r->torn && !make_parents(r, path, e))
 		return refused(r, en->apath, e);
+	if (link_waits(r, en))
+		return r->n_links < LINKS_WAIT || links_make(r, e);
 	switch (en->kind) {
 	case ENTRY_FILE:
-		if (!link_waits(r, en))
-			return gather_file(r->gather, en, en->apath.n - path.n, e);
-		return r->n_links < LINKS_WAIT || links_make(r, e);
+		return gather_file(r->gather, en, en->apath.n - path.n, e);
 	case ENTRY_DIR:
 		ok = target_mkdir(r->target, path, en, e);
 		r->out->dirs += ok;
@@ -204,9 +212,7 @@ static bool restore_entry(struct restore *r, const struct entry *en, struct err 
 	case ENTRY_FIFO:
 	case ENTRY_CHAR:
 	case ENTRY_BLOCK:
-		ok = target_special(r->target, path, en, e);
-		r->out->others += ok;
-		break;
+		return restore_special(r, en, e);
 	}
 	return ok || refused(r, en->apath, e);
 }

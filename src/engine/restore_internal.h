@@ -18,6 +18,7 @@ struct lost_attr {
 
 struct link {
 	char *apath, *first;
+	bool file;
 };
 
 struct restore {
@@ -48,6 +49,9 @@ struct restore {
 
 /* A gather's `done`; arg is the restore. */
 void restore_file_done(void *arg, const struct outfile *f);
+
+/* An entry that is neither file nor directory. */
+bool restore_special(struct restore *r, const struct entry *en, struct err *e);
 
 /* Count and name an entry that is lost. */
 void restore_damage(struct restore *r, struct span subject, const struct err *e);

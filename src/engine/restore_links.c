@@ -1,5 +1,5 @@
 /*
- * Hard links. A link waits: until the first file of its group is done it has nothing to link
+ * Hard links. A link waits: until the first entry of its group is done it has nothing to link
  * to. If that one failed, or was not asked for, the next of the group is restored with its
  * own content, and the others are linked to that.
  */
@@ -26,7 +26,8 @@ static char *text_of(struct span s)
 static void link_wait(struct restore *r, const struct entry *en)
 {
 	r->links = mem_grow(r->links, &r->links_cap, r->n_links + 1, sizeof *r->links);
-	r->links[r->n_links++] = (struct link){text_of(en->apath), text_of(en->hardlink)};
+	r->links[r->n_links++] = (struct link){
+	    text_of(en->apath), text_of(en->hardlink), en->kind == ENTRY_FILE};
 }
 
 bool link_waits(struct restore *r, const struct entry *en)
@@ -59,7 +60,8 @@ static enum step link_make(struct restore *r, const struct link *l, struct err *
 	else if (!apath_within(first, r->root))
 		return STEP_END;
 	if (target_link(r->target, restore_below(r, apath), restore_below(r, first), e)) {
-		r->out->files++;
+		r->out->files += l->file;
+		r->out->others += !l->file;
 		return STEP_ITEM;
 	}
 	/* Too many links for this file system: a copy is better than nothing. */
@@ -91,6 +93,8 @@ static bool link_content(struct restore *r, struct reading *again, const struct 
 	link_key(span_str(l->first), &key);
 	map_put(&r->stand_ins, key.b, r->paths.n);
 	string_list_add(&r->paths, apath);
+	if (!l->file)
+		return restore_special(r, &en, e);
 	return gather_file(g, &en, en.apath.n - restore_below(r, en.apath).n, e) &&
 	       gather_settle(g, e);
 }

@@ -96,6 +96,8 @@ make_tree() {
 	ln -s nowhere "$1/dangling"
 	ln "$1/small" "$1/sub/hard"
 	mkfifo "$1/fifo"
+	ln "$1/fifo" "$1/sub/fifo"
+	ln "$1/link" "$1/sub-x/link"
 	printf 'odd' >"$1/odd
 name%$(printf '\377')"
 	truncate -s 1M "$1/sparse"
