@@ -50,12 +50,8 @@ static enum step file_taken(struct valid *v, const struct vfile *f, struct err *
 		damage_add(v, path, valid_kind(&f->why, "unreadable"), f->why.text);
 		return STEP_END;
 	}
-	if (f->look) {
-		if (f->size == 0)
-			damage_add(v, path, "size", "it is empty");
-		return STEP_END;
-	}
-	return STEP_ITEM;
+	/* An empty one is judged as the torn one that it is. */
+	return f->look && f->size > 0 ? STEP_END : STEP_ITEM;
 }
 
 static bool file_take(

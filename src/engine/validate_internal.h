@@ -127,6 +127,7 @@ struct valid {
 	size_t n_broken, broken_cap;
 	struct vroll *rolls;
 	size_t n_rolls, rolls_cap;
+	struct store_listing torn_keys; /* keys/<name> */
 	struct map condemned; /* digest of "folder/name", or of "client-counter" */
 	struct map told; /* name of a delta that a band tells of → 1 where required */
 

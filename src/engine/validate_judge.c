@@ -63,7 +63,7 @@ static bool is_litter(const struct valid *v, const struct vbroken *x)
 	case BAND_FENCE:
 		return b->tails == 0;
 	case BAND_REMOVED:
-		break;
+		return true; /* that it is listed is all that anybody asks */
 	}
 	return false;
 }

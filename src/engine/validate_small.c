@@ -1,7 +1,8 @@
 /*
  * The kinds of small files, but for those of bands: the top, keys, marks, registrations,
- * health, tombstones. A torn one is damage like any other: it cannot be told from one
- * that was needed.
+ * health, tombstones. A torn one is litter, as it is for all who read them (torn.h); but
+ * where it is the last key, as nothing opens without one, and at the top, where a torn file
+ * means that init did not end.
  */
 #include "engine/validate_internal.h"
 
@@ -16,8 +17,14 @@
 typedef bool decode_fn(
     struct valid *v, const struct json_file *jf, struct span secret, struct fault *f);
 
-static void json_file_judge(
-    struct valid *v, const struct vfile *f, const char *type, decode_fn *decode)
+static void litter(struct valid *v, const char *path)
+{
+	v->result->litter++;
+	valid_note(v, path, "left by an attempt that was cut off");
+}
+
+static void json_file_judge(struct valid *v, const struct vfile *f, const char *type,
+    decode_fn *decode, struct store_listing *torn_ones)
 {
 	char path[VPATH_SIZE];
 	struct buf secret = BUF_EMPTY;
@@ -29,7 +36,11 @@ static void json_file_judge(
 
 	vfile_path(f, path);
 	if (!valid_json(v, f, type, &jf, &secret, &what, &torn, &why)) {
-		if (what)
+		if (torn && torn_ones)
+			store_listing_add(torn_ones, path);
+		else if (torn && *f->folder)
+			litter(v, path);
+		else if (what)
 			damage_add(v, path, what, why.text);
 		else
 			valid_note(v, path, "%s", why.text);
@@ -82,7 +93,7 @@ static bool decode_key(
 static bool judge_key(struct valid *v, struct vfile *f, struct err *e)
 {
 	(void)e;
-	json_file_judge(v, f, "key", decode_key);
+	json_file_judge(v, f, "key", decode_key, &v->torn_keys);
 	return true;
 }
 
@@ -100,7 +111,7 @@ static bool decode_mark(
 static bool judge_mark(struct valid *v, struct vfile *f, struct err *e)
 {
 	(void)e;
-	json_file_judge(v, f, "mark", decode_mark);
+	json_file_judge(v, f, "mark", decode_mark, NULL);
 	return true;
 }
 
@@ -118,7 +129,7 @@ static bool decode_client(
 static bool judge_client(struct valid *v, struct vfile *f, struct err *e)
 {
 	(void)e;
-	json_file_judge(v, f, "client", decode_client);
+	json_file_judge(v, f, "client", decode_client, NULL);
 	return true;
 }
 
@@ -163,7 +174,7 @@ static bool decode_health(
 static bool judge_health(struct valid *v, struct vfile *f, struct err *e)
 {
 	(void)e;
-	json_file_judge(v, f, "health", decode_health);
+	json_file_judge(v, f, "health", decode_health, NULL);
 	return true;
 }
 
@@ -222,7 +233,7 @@ static bool decode_tombstone(
 static bool judge_tombstone(struct valid *v, struct vfile *f, struct err *e)
 {
 	(void)e;
-	json_file_judge(v, f, "tombstone", decode_tombstone);
+	json_file_judge(v, f, "tombstone", decode_tombstone, NULL);
 	return true;
 }
 
@@ -257,7 +268,7 @@ static bool judge_top(struct valid *v, struct vfile *f, struct err *e)
 
 	(void)e;
 	if (strcmp(f->name, "bale.json") == 0) {
-		json_file_judge(v, f, "repository", decode_head);
+		json_file_judge(v, f, "repository", decode_head, NULL);
 		return true;
 	}
 	digest_name(&digest, &bytes, 1);
@@ -284,16 +295,25 @@ static bool check_top(struct valid *v, struct err *e)
 
 static bool check_keys(struct valid *v, struct err *e)
 {
-	struct store_listing l = {0};
-	bool any = false, ok = repo_list(v->repo, "keys", &l, e);
+	struct store_listing l = {0}, *torn = &v->torn_keys;
+	size_t keys = 0;
+	bool ok = repo_list(v->repo, "keys", &l, e);
 
 	for (size_t i = 0; ok && i < l.n; i++)
-		any = any || name_is_random(l.names[i]);
+		keys += name_is_random(l.names[i]);
 	store_listing_release(&l);
-	if (ok && !any && v->repo->params.encrypted)
+	if (ok && keys == 0 && v->repo->params.encrypted)
 		damage_add(
 		    v, "keys/*", "missing", "no key is left that opens the repository");
-	return ok && valid_folder(v, "keys", look_random, judge_key, e);
+	ok = ok && valid_folder(v, "keys", look_random, judge_key, e);
+	for (size_t i = 0; ok && i < torn->n; i++) {
+		if (torn->n < keys)
+			litter(v, torn->names[i]);
+		else
+			damage_add(v, torn->names[i], "digest", "ends early, and is the last key");
+	}
+	store_listing_release(torn);
+	return ok;
 }
 
 bool valid_small_files(struct valid *v, struct err *e)

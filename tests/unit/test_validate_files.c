@@ -60,6 +60,42 @@ static void test_lengths(void **state)
 	fixture_teardown(&f);
 }
 
+/* What a command that was killed leaves of a small file is told of, and no damage. */
+static void test_torn(void **state)
+{
+	static const char *const folders[] = {
+	    "marks", "clients", "health", "tombstones", "keys", "bands"};
+	const size_t lengths[] = {0, 1, 40};
+	struct fixture f;
+
+	(void)state;
+	fixture_setup(&f, true);
+	for (size_t i = 0; i < 6; i++)
+		for (size_t k = 0; k < 3; k++) {
+			struct store *s = store_mem_clone(f.clean);
+			const char *begin = "{\"bale\":1,\"type\":\"mark\",\"name\":\"0123456789";
+			char name[NAME_MAX_LEN + 1] = "abcdefghijklmnopqrstuv0123";
+
+			if (strcmp(folders[i], "bands") == 0)
+				snprintf(name, sizeof name, "%s-removed-%s", f.snapshot[0],
+				    "abcdefghijklmnopqrstuv0123");
+			put(s, folders[i], name, span_str("x"));
+			store_replace(s, folders[i], name, span_of((const uint8_t *)begin, lengths[k]));
+			for (enum validate_level at = VALIDATE_QUICK; at <= VALIDATE_FULL;
+			     at++) {
+				struct hearing h;
+
+				hear(&f, s, at, &h);
+				if (h.n != 0)
+					fail_msg("%s/%s: damage", folders[i], name);
+				assert_true(h.res.litter == 1 || at == VALIDATE_QUICK);
+				forget(&h);
+			}
+			store_free(s);
+		}
+	fixture_teardown(&f);
+}
+
 /* Nothing tells of the newest tail, and in memory of its band is then only a head and
  * parts. */
 static bool is_untold(const struct fixture *f, const struct file *file)
@@ -272,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lengths),
+	    cmocka_unit_test(test_torn),
 	    cmocka_unit_test(test_missing),
 	    cmocka_unit_test(test_missing_band),
 	    cmocka_unit_test(test_swapped),
