@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/torn.h"
 #include "repo/json_cache.h"
 
 #define FOLDER "marks"
@@ -86,6 +87,31 @@ static bool read_mark(
 	return ok;
 }
 
+/*
+ * What a mark says that cannot be read may matter; unless it is only the beginning of one:
+ * then who gave it was never told that it is there. False: the storage failed.
+ */
+static bool count_unreadable(struct marks *m, struct repo *r, struct monitor *mon,
+    const char *name, const struct err *why, struct err *e)
+{
+	enum problem problem = PROBLEM_NOTE;
+	struct err note;
+	bool torn = false;
+
+	if (why->kind == ERR_CORRUPT && !file_torn(r, FOLDER, name, &torn, e))
+		return false;
+	if (torn) {
+		err_set(&note, ERR_CORRUPT,
+		    "a tag or pin that an interrupted command left unfinished; it does not count");
+	} else {
+		note = *why;
+		problem = PROBLEM_DAMAGED;
+		m->unreadable++;
+	}
+	monitor_problem(mon, problem, span_str(name), &note);
+	return true;
+}
+
 static void prefetch(struct repo *r, const struct store_listing *names)
 {
 	struct json_want *wants = mem_array(names->n + 1, sizeof *wants);
@@ -119,8 +145,7 @@ bool marks_load(struct repo *r, struct monitor *mon, struct marks **out, struct 
 		}
 		mark_release(&mark);
 		if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING || why.kind == ERR_NEWER) {
-			monitor_problem(mon, PROBLEM_DAMAGED, span_str(names.names[i]), &why);
-			m->unreadable++;
+			ok = count_unreadable(m, r, mon, names.names[i], &why, e);
 		} else {
 			ok = false;
 			*e = why;

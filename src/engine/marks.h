@@ -12,7 +12,8 @@ struct marks;
 
 /*
  * Read all. One that cannot be read is told of (PROBLEM_DAMAGED) and counted; what it said is
- * not known. False: the storage failed.
+ * not known. One that is torn (torn.h) is told of (PROBLEM_NOTE), and does not count. False:
+ * the storage failed.
  */
 bool marks_load(struct repo *r, struct monitor *m, struct marks **out, struct err *e);
 void marks_free(struct marks *m); /* NULL is harmless */

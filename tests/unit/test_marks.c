@@ -194,6 +194,11 @@ static void unreadable(void **state)
 	assert_int_equal(marks_unreadable(m), 1);
 	marks_free(m);
 	assert_true(pinned());
+	assert_true(store_remove(r->store, "marks", LOW, &e));
+	store_replace(r->store, "marks", LOW, span_str("{\"bale\":1,\"type\":\"mark\",\"na"));
+	m = load();
+	assert_int_equal(marks_unreadable(m), 0);
+	marks_free(m);
 }
 
 int main(void)
