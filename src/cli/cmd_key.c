@@ -9,6 +9,17 @@ static const char *kind_name(enum key_kind kind)
 	return kind == KEY_PASSPHRASE ? "passphrase" : "key-file";
 }
 
+static void show_unusable(struct cli *c, const struct key_info *k)
+{
+	json_t *line = line_new("key");
+
+	report_text(&c->report, "%s  not usable: %s\n", k->name, k->why.text);
+	line_text(line, "key", k->name);
+	line_text(line, "kind", "unusable");
+	line_text(line, "error", k->why.text);
+	report_line(&c->report, line);
+}
+
 static void show(struct cli *c, const struct key_info *k)
 {
 	struct buf when = BUF_EMPTY, label = BUF_EMPTY;
@@ -36,8 +47,12 @@ static bool list(struct cli *c, struct err *e)
 
 	if (!repo_keys(c->repo, &keys, &n, e))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		show(c, &keys[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (keys[i].why.kind == ERR_NONE)
+			show(c, &keys[i]);
+		else
+			show_unusable(c, &keys[i]);
+	}
 	if (n == 0)
 		report_text(&c->report, "no keys: the repository is not encrypted\n");
 	free(keys);

@@ -27,6 +27,11 @@ static bool read_slot(
 	return ok;
 }
 
+static bool is_damage(const struct err *e)
+{
+	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
+}
+
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e)
 {
 	struct store_listing names = {0};
@@ -39,11 +44,16 @@ bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e)
 		return false;
 	keys = mem_array(names.n + 1, sizeof *keys);
 	for (size_t i = 0; i < names.n; i++) {
+		struct key_info *k = &keys[*n];
+
 		if (!name_is_random(names.names[i]))
 			continue;
-		strcpy(keys[*n].name, names.names[i]);
-		if (!read_slot(r, names.names[i], &keys[*n].slot, e))
+		strcpy(k->name, names.names[i]);
+		if (!read_slot(r, k->name, &k->slot, &k->why) && !is_damage(&k->why)) {
+			if (e)
+				*e = k->why;
 			goto out;
+		}
 		++*n;
 	}
 	*out = keys;

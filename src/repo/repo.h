@@ -81,11 +81,12 @@ void repo_close(struct repo *r); /* and its store; NULL is harmless */
 struct key_info {
 	char name[NAME_MAX_LEN + 1];
 	struct key_slot slot;
+	struct err why; /* where it cannot be used: CORRUPT, NEWER, MISSING; else NONE */
 };
 
 /*
- * All key slots; *out is freed by the caller. A slot that is damaged is ERR_CORRUPT. What
- * lies in keys/ under a name that is not a slot's is left alone.
+ * All key slots, also those that cannot be used; *out is freed by the caller. What lies in
+ * keys/ under a name that is not a slot's is left alone.
  */
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e);
 /*
