@@ -185,9 +185,21 @@ static void record_bundle(
 		health_add_damage(h, &(struct damage){.bundle = b->name});
 }
 
+/* What a listing does not show may only be out of sight: it is asked for by its name. */
+static bool is_gone(const struct valid *v, const struct vbundle *b)
+{
+	char name[2 * ID_SIZE + 1], folder[16];
+	struct err why = ERR_EMPTY;
+	uint64_t size;
+
+	name_of_id(&b->name, name);
+	return !repo_stat(v->repo, folder_of(b->type, &b->name, folder), name, &size, &why) &&
+	    why.kind == ERR_MISSING;
+}
+
 /*
- * What is not there needs no record, and may only be out of sight for the moment. A
- * bundle that is whole again takes back what was recorded of it.
+ * That a bundle is missing is recorded too: else a vacuum would take its absence for an
+ * incomplete listing for ever. A bundle that is whole again takes back what was recorded.
  */
 static void gather_record(const struct valid *v, struct health *h)
 {
@@ -195,6 +207,8 @@ static void gather_record(const struct valid *v, struct health *h)
 		const struct vbundle *b = &v->bundles[i];
 		bool recorded = b->bad_at > b->good_at;
 
+		if (!b->listed && b->damage && !recorded && is_gone(v, b))
+			health_add_damage(h, &(struct damage){.bundle = b->name});
 		if (!b->listed)
 			continue;
 		if (b->kind && b->damage && !recorded)
