@@ -40,6 +40,25 @@ static bool wait_for(struct vacuum *x, const struct vac_band *b, struct err *e)
 	return true;
 }
 
+/* Whether something may still come of a band. */
+static bool pending(const struct vacuum *x, const struct vac_band *b)
+{
+	return !is_self(x, b) && (b->open || b->fresh_fence);
+}
+
+bool vacuum_alone(const struct vacuum *x, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; x->o->sole_client && i < x->v.n_v; i++)
+		if (pending(x, &x->v.v[i]))
+			return err_set(e, ERR_REFUSED,
+			    "band %s is unfinished: somebody else uses the repository, or did; without "
+			    "--sole-client it is waited for",
+			    x->v.v[i].info->name.text);
+	return true;
+}
+
 /* Every head that is visible has a tail, or a fence that is old enough. */
 static bool account(struct vacuum *x, bool *all, struct err *e)
 {
@@ -47,16 +66,13 @@ static bool account(struct vacuum *x, bool *all, struct err *e)
 	size_t i;
 
 	*all = true;
+	if (!vacuum_alone(x, e))
+		return false;
 	for (i = 0; i < x->v.n_v; i++) {
 		b = &x->v.v[i];
-		if (is_self(x, b) || (!b->open && !b->fresh_fence))
+		if (!pending(x, b))
 			continue;
 		*all = MUTANT(NO_WAIT);
-		if (x->o->sole_client)
-			return err_set(e, ERR_REFUSED,
-			    "band %s is unfinished: somebody else uses the repository, or did; without "
-			    "--sole-client it is waited for",
-			    b->info->name.text);
 		if (b->open && !wait_for(x, b, e))
 			return false;
 	}

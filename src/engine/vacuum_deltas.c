@@ -185,8 +185,9 @@ static bool check_deltas(struct vac *v, struct err *e)
 			continue;
 		if (map_get(&v->bad_deltas, key))
 			return err_set(e, ERR_CORRUPT,
-			    "index/%s is damaged: what the bundles of %s hold cannot be told", name,
-			    v->v[band].info->name.text);
+			    "index/%s is damaged: what the bundles of %s hold cannot be told, so nothing "
+			    "may be called dead",
+			    name, v->v[band].info->name.text);
 		if (!vac_listed(v, VAC_INDEX, name))
 			return err_set(e, ERR_MISSING,
 			    "index/%s, which %s tells of, is not listed: the storage does not show "

@@ -29,7 +29,10 @@ static bool check_head(struct vac *v, struct err *e)
 		json_file_close(&jf);
 	}
 	buf_release(&secret);
-	return ok || err_wrap(e, "the storage does not show the repository any more");
+	if (!ok && e->kind == ERR_MISSING)
+		return err_set(e, ERR_UNREACHABLE,
+		    "the storage does not show the repository any more: is it still mounted?");
+	return ok;
 }
 
 static bool list_all(struct vac *v, struct store_listing *out, struct err *e)
@@ -42,10 +45,20 @@ static bool list_all(struct vac *v, struct store_listing *out, struct err *e)
 	return true;
 }
 
+/* What could be read just now must be listed too. */
+static bool check_top(const struct vac *v, struct err *e)
+{
+	return vac_listed(v, VAC_TOP, "bale.json") ||
+	    err_set(e, ERR_MISSING,
+	        "bale.json is there and is not listed: the storage does not list reliably just "
+	        "now");
+}
+
 bool vac_list(struct vac *v, struct err *e)
 {
 	struct store_listing first[VAC_FOLDERS] = {{NULL, 0, 0}};
-	bool ok = check_head(v, e) && list_all(v, first, e) && list_all(v, v->lists, e);
+	bool ok = check_head(v, e) && list_all(v, first, e) && list_all(v, v->lists, e) &&
+	    check_top(v, e);
 	size_t i, k;
 	char *path;
 

@@ -301,8 +301,12 @@ static bool take_group(struct vac *v, struct vac_chunk *c, size_t n, struct err 
 	free(frames);
 	directory_release(&w.bundle.dir);
 	buf_release(&w.plain);
+	if (ok || (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING))
+		return ok;
 	name_of_id(&h.name, name);
-	return ok || err_wrap(e, "hunks/%s", name);
+	return err_wrap(e,
+	    "what snapshots refer to cannot be told, so nothing may be called dead (bale "
+	    "validate --full tells which suffer, and records it): hunks/%s", name);
 }
 
 /* Of a band that another client has declared dead, what is damaged is passed over. */

@@ -121,7 +121,7 @@ static bool cramped(const struct vacuum *x)
 
 static bool work(struct vacuum *x, struct err *e)
 {
-	if (!survey(x, e))
+	if (!survey(x, e) || !vacuum_alone(x, e))
 		return false;
 	if (cramped(x) &&
 	    (!once(x, 0, e) || !survey(x, e) || !delete(x, e) || !survey(x, e)))

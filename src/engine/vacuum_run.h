@@ -95,6 +95,9 @@ bool bundle_named(const struct vacuum *x, const struct id *name);
 
 /* --- vacuum_delete.c */
 
+/* For a sole client: ERR_REFUSED where a band shows that somebody else is at work. */
+bool vacuum_alone(const struct vacuum *x, struct err *e);
+
 /*
  * V2 to V5: delete what tombstones name that are old enough, if every band is accounted for.
  * What is alive in their bundles has been copied.
