@@ -177,21 +177,28 @@ void ages_remove(struct ages *w, unsigned generation)
 	w->removed[generation] = true;
 }
 
-void ages_check(struct ages *w, struct store *store)
+bool ages_whole(struct ages *w, struct store *store, unsigned generation, struct err *e)
 {
 	struct repo *r = backup_open(store);
 	char source[4096], name[32];
+	bool ok;
+
+	snprintf(source, sizeof source, "%s/src", w->dir);
+	snprintf(name, sizeof name, "gen-%u", generation);
+	ok = check_snapshot(
+	    r, w->band[generation], source, scratch_path(w->dir, name), NULL, e);
+	repo_close(r);
+	return ok;
+}
+
+void ages_check(struct ages *w, struct store *store)
+{
 	struct err e = ERR_EMPTY;
 	unsigned i;
 
-	snprintf(source, sizeof source, "%s/src", w->dir);
-	for (i = 0; i < w->generations; i++) {
-		snprintf(name, sizeof name, "gen-%u", i);
-		if (!w->removed[i] && !check_snapshot(r, w->band[i], source,
-		                          scratch_path(w->dir, name), NULL, &e))
+	for (i = 0; i < w->generations; i++)
+		if (!w->removed[i] && !ages_whole(w, store, i, &e))
 			die(w->band[i], &e);
-	}
-	repo_close(r);
 }
 
 /* --- sizes */

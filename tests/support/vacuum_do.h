@@ -40,6 +40,9 @@ void ages_backup(struct ages *w, const char *cache);
 /* Write the removed file of a generation. */
 void ages_remove(struct ages *w, unsigned generation);
 
+/* Whether the snapshot of a generation holds what its source held; *e: what differs. */
+bool ages_whole(struct ages *w, struct store *store, unsigned generation, struct err *e);
+
 /* Every snapshot that is not removed holds what its source held; else the test fails. */
 void ages_check(struct ages *w, struct store *store);
 
