@@ -13,6 +13,8 @@ PKG_CONFIG ?= pkg-config
 LIBS       := libzstd libb2 jansson libsodium
 CMOCKA_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags cmocka 2>/dev/null)
 CMOCKA_LIBS   ?= $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
+FUSE_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags fuse3 2>/dev/null)
+FUSE_LIBS   ?= $(shell $(PKG_CONFIG) --libs fuse3 2>/dev/null)
 LIB_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 LIB_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null)
 
@@ -30,6 +32,7 @@ LIB_SRC  := $(wildcard format/*.c src/*/*.c)
 LIB_SRC  := $(filter-out src/cli/main.c,$(LIB_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$O/%.o)
 SUP_OBJ  := $(patsubst %.c,$O/%.o,$(wildcard tests/support/*.c))
+DUMBFS_OBJ := $(patsubst %.c,$O/%.o,$(wildcard tests/dumbfs/*.c))
 UNITS    := $(patsubst tests/unit/%.c,$O/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$O/fuzz/%,$(filter-out tests/fuzz/driver.c,$(wildcard tests/fuzz/*.c)))
 BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
@@ -71,10 +74,10 @@ unit: $(UNITS) ## build and run the unit tests
 
 dumbfs: $O/dumbfs ## build the file system that allows no more than the contract (libfuse3)
 
-$O/dumbfs: tests/dumbfs/dumbfs.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $$($(PKG_CONFIG) --cflags fuse3) -o $@ $< \
-		$$($(PKG_CONFIG) --libs fuse3) -pthread $(SANFLAGS)
+$O/tests/dumbfs/%.o: ALL_CFLAGS += $(FUSE_CFLAGS)
+
+$O/dumbfs: $(DUMBFS_OBJ)
+	$(CC) -o $@ $(DUMBFS_OBJ) $(FUSE_LIBS) -pthread $(SANFLAGS)
 
 # --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
 
