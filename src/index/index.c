@@ -20,7 +20,7 @@
 #include "index/run.h"
 
 #define RUNS_MAX  8
-#define RUN_BYTES (32u << 20) /* entries of a run that is sorted in memory: a million */
+#define RUN_BYTES (8u << 20) /* entries of a run that is sorted in memory: 262,144 */
 
 struct index {
 	struct repo *repo;
