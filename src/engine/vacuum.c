@@ -88,12 +88,15 @@ static bool analyse(struct repo *r, const struct vacuum_options *o, struct monit
     struct vacuum_result *out, struct err *e)
 {
 	struct cache *cache = cache_look(r, o->cache_dir);
+	struct waits *waits = waits_open(cache, r->env);
 	struct vac v;
 	bool ok;
 
 	vac_init(&v, r, o, m, cache, out);
+	v.waits = waits;
 	ok = vac_survey(&v, e);
 	vac_release(&v);
+	waits_close(waits, false);
 	cache_close(cache);
 	return ok;
 }

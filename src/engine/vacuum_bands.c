@@ -1,8 +1,9 @@
 /*
- * Which bands count. A band that was removed does not, nor does one that its own client has
- * declared dead. One that another client has declared dead may still turn up whole: what it
- * refers to is kept as far as it is there. All others count, unfinished ones as far as their
- * newest part tells.
+ * Which bands count (V5, V6 of docs/protocol.md). A band that was removed does not. One that
+ * was declared dead, by whomever, may have ended well all the same, and its tail not be seen
+ * yet: until the fence has been watched for the grace it counts as far as it is there, and a
+ * tail that is seen always does. All others count, unfinished ones as far as their newest
+ * part tells.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,33 +24,6 @@ struct vac_band *vac_band(struct vac *v, struct span name)
 	return info ? &v->v[info - v->bands.v] : NULL;
 }
 
-/* Whether the band's own client has said that it is dead. */
-static bool own_fence(struct vac *v, const struct band_info *i, bool *own, struct err *e)
-{
-	struct json_file jf = {.root = NULL};
-	struct buf secret = BUF_EMPTY;
-	struct err why = ERR_EMPTY;
-	struct band_note note;
-	struct fault f;
-	size_t k;
-	bool ok = true;
-
-	*own = false;
-	for (k = 0; ok && !*own && k < i->fences.n; k++) {
-		if (repo_get_json(
-		        v->repo, "bands", i->fences.v[k], "fence", &jf, &secret, &why)) {
-			if (band_note_decode(&jf, &note, &f))
-				*own = strcmp(note.client, i->name.client) == 0;
-			json_file_close(&jf);
-		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
-			*e = why;
-			ok = false;
-		}
-	}
-	buf_release(&secret);
-	return ok;
-}
-
 /* Whether a head says that this was a vacuum, which refers to nothing. */
 static bool is_vacuum(struct vac *v, const struct band_info *i)
 {
@@ -65,21 +39,13 @@ static bool is_vacuum(struct vac *v, const struct band_info *i)
 	return yes;
 }
 
-/* The tail is there and cannot be read. */
-static bool bad_tail(struct vac *v, struct vac_band *b, struct err *e)
+/* Whether a tail that cannot be read is none: a run that died there left a piece of it. */
+static bool no_tail(struct vac *v, const struct band_info *i, struct err *e)
 {
-	const struct band_info *i = b->info;
-
-	if (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING && e->kind != ERR_NEWER)
+	if (e->kind != ERR_CORRUPT && e->kind != ERR_NEWER)
 		return false;
-	if (i->fences.n > 0) {
-		b->state = VAC_GONE;
+	if (e->kind == ERR_CORRUPT && (i->fences.n > 0 || is_vacuum(v, i)))
 		return true;
-	}
-	if (e->kind == ERR_CORRUPT && is_vacuum(v, i)) {
-		b->open = true;
-		return true;
-	}
 	return err_wrap(e,
 	    "what snapshot %s refers to cannot be told, so nothing may be called dead; if it "
 	    "was interrupted in its last moment, the next backup of its client settles it, and "
@@ -87,14 +53,33 @@ static bool bad_tail(struct vac *v, struct vac_band *b, struct err *e)
 	    i->name.text);
 }
 
-/* Whether another client's fence has been known for so long that a tail would have shown. */
-static bool fence_old(struct vac *v, const struct band_info *i)
+/* Whether a fence has been known for so long that a tail put before it would have shown. */
+static bool fence_watched(struct vac *v, const struct band_info *i)
 {
 	char key[BAND_MAX_LEN + 16];
 
 	snprintf(key, sizeof key, "fence %s", i->name.text);
-	return v->o->sole_client ||
-	    (v->waits && waits_age(v->waits, key) >= v->o->grace);
+	return i->fences.n > 0 &&
+	    (v->o->sole_client || (v->waits && waits_age(v->waits, key) >= v->o->grace));
+}
+
+/* What there is but for the tail. */
+static bool read_open(struct vac *v, struct vac_band *b, struct err *e)
+{
+	struct band_info rest = *b->info;
+	struct err why = ERR_EMPTY;
+	enum band_file kind;
+
+	rest.tails = (struct string_list){NULL, 0, 0};
+	b->whole = band_read(v->repo, &rest, &kind, &b->band, &why);
+	if (b->whole)
+		return true;
+	band_release(&b->band);
+	band_init(&b->band);
+	if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING)
+		return true; /* only names are left */
+	*e = why;
+	return false;
 }
 
 static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
@@ -102,35 +87,26 @@ static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 	const struct band_info *i = b->info;
 	struct err why = ERR_EMPTY;
 	enum band_file kind;
-	bool own = false;
 
-	if (i->removed.n > 0) {
-		b->state = VAC_GONE;
+	b->state = i->removed.n > 0 ? VAC_GONE : i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
+	if (b->state == VAC_GONE)
 		return true;
-	}
-	if (i->fences.n > 0) {
-		if (!own_fence(v, i, &own, e))
-			return false;
-		b->fresh_fence = !own && !fence_old(v, i);
-		b->state = i->tails.n == 0 && !b->fresh_fence ? VAC_GONE : VAC_SUSPECT;
-		if (b->state == VAC_GONE)
-			return true;
-	}
-	b->open = i->tails.n == 0 && i->fences.n == 0;
-	b->whole = band_read(v->repo, i, &kind, &b->band, &why);
-	b->tail = b->whole && kind == BAND_TAIL;
-	if (b->whole)
-		return true;
-	band_release(&b->band);
-	band_init(&b->band);
 	if (i->tails.n > 0) {
-		*e = why;
-		return bad_tail(v, b, e);
+		b->whole = b->tail = band_read(v->repo, i, &kind, &b->band, &why);
+		if (b->whole)
+			return true;
+		band_release(&b->band);
+		band_init(&b->band);
+		if (!no_tail(v, i, &why)) {
+			*e = why;
+			return false;
+		}
 	}
-	if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING)
-		return true; /* an unfinished band of which only names are left */
-	*e = why;
-	return false;
+	b->open = !fence_watched(v, i);
+	if (b->open)
+		return read_open(v, b, e);
+	b->state = VAC_GONE;
+	return true;
 }
 
 bool vac_read_bands(struct vac *v, struct err *e)

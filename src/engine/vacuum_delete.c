@@ -43,7 +43,7 @@ static bool wait_for(struct vacuum *x, const struct vac_band *b, struct err *e)
 /* Whether something may still come of a band. */
 static bool pending(const struct vacuum *x, const struct vac_band *b)
 {
-	return !is_self(x, b) && (b->open || b->fresh_fence);
+	return !is_self(x, b) && b->open;
 }
 
 bool vacuum_alone(const struct vacuum *x, struct err *e)
@@ -59,7 +59,13 @@ bool vacuum_alone(const struct vacuum *x, struct err *e)
 	return true;
 }
 
-/* Every head that is visible has a tail, or a fence that is old enough. */
+/* A vacuum relies on nothing, so that nobody need wait for its tail. */
+static bool relies(const struct vac_band *b)
+{
+	return !b->whole || b->band.kind != BAND_VACUUM;
+}
+
+/* V5: every head that is visible has a tail, or a fence that has been watched. */
 static bool account(struct vacuum *x, bool *all, struct err *e)
 {
 	const struct vac_band *b;
@@ -72,8 +78,8 @@ static bool account(struct vacuum *x, bool *all, struct err *e)
 		b = &x->v.v[i];
 		if (!pending(x, b))
 			continue;
-		*all = MUTANT(NO_WAIT);
-		if (b->open && !wait_for(x, b, e))
+		*all = MUTANT(NO_WAIT) || (*all && !relies(b));
+		if (b->info->fences.n == 0 && !wait_for(x, b, e))
 			return false;
 	}
 	return true;

@@ -52,7 +52,7 @@ struct held {
 	bool listed, condemned;
 	bool lost;            /* damaged as a whole, as health/ tells */
 	bool hurt;            /* some of its slots are damaged */
-	bool open;            /* its run has neither ended nor been declared dead */
+	bool open;            /* that of its run is */
 	bool hinted;          /* a live reference says that it is here, or a move from there */
 	bool named;           /* by a band that counts, or a delta */
 	bool orphan;          /* the band of its run is not there */
@@ -69,15 +69,14 @@ struct vac_delta {
 
 enum vac_state {
 	VAC_COUNTS,  /* complete, or unfinished: its references are alive */
-	VAC_SUSPECT, /* fenced by another client, and still there: what resolves is alive */
-	VAC_GONE,    /* removed, or declared dead */
+	VAC_SUSPECT, /* fenced: it may still turn out whole, so what resolves of it is alive */
+	VAC_GONE,    /* removed; or fenced, and that has been watched without a tail */
 };
 
 struct vac_band {
 	const struct band_info *info;
 	enum vac_state state;
-	bool open;            /* neither tail nor fence, nor removed */
-	bool fresh_fence;     /* fenced by another client, not long enough ago */
+	bool open;            /* neither tail, nor a fence that has been watched, nor removed */
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
 	bool rolled;          /* a roll-call names it */

@@ -159,7 +159,7 @@ bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *
 	copy_release(x);
 	band_run_release(&x->band);
 	inventory_free(x->inventory);
-	waits_close(x->waits);
+	waits_close(x->waits, ok);
 	cache_close(x->cache);
 	string_list_release(&x->deltas);
 	string_list_release(&x->stones);

@@ -53,7 +53,7 @@ struct waits *waits_open(struct cache *c, struct env *env)
 	w->env = env;
 	w->opened = env->ticks(env);
 	env->boot(env, w->boot);
-	if (cache_owned(c) && cache_get(c, WAITS_FILE, &text)) {
+	if (cache_get(c, WAITS_FILE, &text)) {
 		buf_str(&text);
 		load(w, (char *)text.p);
 	}
@@ -61,7 +61,7 @@ struct waits *waits_open(struct cache *c, struct env *env)
 	return w;
 }
 
-void waits_close(struct waits *w)
+void waits_close(struct waits *w, bool forget)
 {
 	struct buf text = BUF_EMPTY;
 	size_t i;
@@ -70,7 +70,7 @@ void waits_close(struct waits *w)
 		return;
 	buf_printf(&text, "%s\n", w->boot);
 	for (i = 0; i < w->n; i++) {
-		if (w->v[i].asked)
+		if (w->v[i].asked || !forget)
 			buf_printf(&text, "%" PRId64 " %s\n", w->v[i].since, w->v[i].key);
 		free(w->v[i].key);
 	}

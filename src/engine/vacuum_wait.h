@@ -10,11 +10,14 @@
 
 struct waits;
 
-/* The cache may be one that keeps nothing: then nothing is ever old. */
+/*
+ * The cache may be one that keeps nothing: then nothing is ever old. One that is only looked
+ * at does, too: what another run has noted holds, but nothing new is.
+ */
 struct waits *waits_open(struct cache *c, struct env *env);
 
-/* Keeps what was asked for, and forgets the rest. NULL is harmless. */
-void waits_close(struct waits *w);
+/* To forget: what was not asked for, as nobody will any more. NULL is harmless. */
+void waits_close(struct waits *w, bool forget);
 
 /*
  * For how long `key`, a line of text, had been known when this was opened, ns; 0 where it is
