@@ -74,11 +74,11 @@ static void test_torn(void **state)
 		for (size_t k = 0; k < 3; k++) {
 			struct store *s = store_mem_clone(f.clean);
 			const char *begin = "{\"bale\":1,\"type\":\"mark\",\"name\":\"0123456789";
-			char name[NAME_MAX_LEN + 1] = "abcdefghijklmnopqrstuv0123";
+			const char *random = "abcdefghijklmnopqrstuv0123";
+			char *name = strcmp(folders[i], "bands") ? mem_strdup(random)
+								 : mem_printf("%s-removed-%s",
+								       f.snapshot[0], random);
 
-			if (strcmp(folders[i], "bands") == 0)
-				snprintf(name, sizeof name, "%s-removed-%s", f.snapshot[0],
-				    "abcdefghijklmnopqrstuv0123");
 			put(s, folders[i], name, span_str("x"));
 			store_replace(s, folders[i], name, span_of((const uint8_t *)begin, lengths[k]));
 			for (enum validate_level at = VALIDATE_QUICK; at <= VALIDATE_FULL;
@@ -91,6 +91,7 @@ static void test_torn(void **state)
 				assert_true(h.res.litter == 1 || at == VALIDATE_QUICK);
 				forget(&h);
 			}
+			free(name);
 			store_free(s);
 		}
 	fixture_teardown(&f);
