@@ -4,8 +4,10 @@
  * that was stored is touched, and the next run, with the client's cache or without, completes.
  *
  * The tree is small but ends in several bundles, hunks and parts; most of its entries are
- * further names of a file, which cost next to nothing. With BALE_TORTURE set, the recovery
- * from each crash is crashed at each of its operations too.
+ * further names of a file, which cost next to nothing.
+ *
+ * The recovery from a crash is crashed too: here and there, each time at another of its
+ * operations; with BALE_TORTURE set, each recovery at each operation.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,9 +32,11 @@
 
 #define NAMES 256       /* in a folder: a hunk can end behind them */
 #if defined(__SANITIZE_ADDRESS__)
-#define SLOW true /* there the crashes at puts must do */
+#define SLOW   true /* there the crashes at puts must do */
+#define STRIDE 509
 #else
-#define SLOW false
+#define SLOW   false
+#define STRIDE 131
 #endif
 #define CHECKPOINT 80000 /* bytes: a folder's */
 
@@ -107,7 +111,7 @@ struct matrix {
 	bool puts;            /* only crashes, and only at puts */
 	unsigned threads;
 	uint64_t total;       /* bytes that a first backup reads */
-	unsigned points;
+	unsigned points, twice; /* the second: of crashed recoveries */
 	struct fault_plan plan; /* of the point at work */
 };
 
@@ -209,14 +213,15 @@ static void recover(struct matrix *m, struct store *s, const char *cache, const 
 	buf_release(&why);
 }
 
-static void recover_crashed(struct matrix *m, struct store *s, const char *cache)
+/* At the plan's nth operation, and at each that comes so many after it. */
+static void recover_crashed(struct matrix *m, struct store *s, const char *cache,
+    struct fault_plan plan, unsigned stride)
 {
 	struct backup_do d = run_of(m, NULL, NULL);
-	struct fault_plan plan = {.how = FAIL_CRASH, .land = LAND_HALF};
 	struct backup_result result;
 	bool fired = true;
 
-	for (; fired; plan.nth++) {
+	for (; fired; plan.nth += stride) {
 		struct store *twin = store_mem_clone(s);
 		struct store *f = store_fault_new(twin, &plan);
 		char *copy = copy_cache(cache);
@@ -228,10 +233,31 @@ static void recover_crashed(struct matrix *m, struct store *s, const char *cache
 		fired = store_fault_fired(f);
 		store_fault_release_inner(f);
 		store_free(f);
-		recover(m, twin, copy, "after a second crash");
-		m->points++;
+		if (fired) {
+			look(m, twin, NULL, "after a second crash");
+			recover(m, twin, copy, "after a second crash");
+			m->twice++;
+		}
 		store_free(twin);
 		copy_free(copy);
+	}
+}
+
+static void recover_crashed_ways(struct matrix *m, struct store *s, const char *cache)
+{
+	struct fault_plan half = {.how = FAIL_CRASH, .land = LAND_HALF};
+	struct fault_plan after = {.how = FAIL_CRASH, .land = LAND_WHOLE, .kinds = OP_PUT};
+	bool torture = getenv("BALE_TORTURE") && m->threads == 0;
+
+	if (torture) {
+		recover_crashed(m, s, cache, half, 1);
+		recover_crashed(m, s, cache, after, 1);
+	} else if (m->points % 2) {
+		half.nth = m->points * 7 % STRIDE;
+		recover_crashed(m, s, cache, half, STRIDE);
+	} else {
+		after.nth = m->points * 7 % (STRIDE / 4);
+		recover_crashed(m, s, cache, after, STRIDE);
 	}
 }
 
@@ -262,8 +288,8 @@ static bool point(struct matrix *m)
 	}
 	if (fired) {
 		m->points++;
-		if (getenv("BALE_TORTURE") && m->plan.how == FAIL_CRASH)
-			recover_crashed(m, s, cache);
+		if (m->plan.how == FAIL_CRASH)
+			recover_crashed_ways(m, s, cache);
 		recover(m, s, cache, "next");
 	}
 	buf_release(&why);
@@ -288,7 +314,7 @@ static const struct fault_plan plans[] = {
 
 static void run_matrix(struct matrix *m, const char *what)
 {
-	unsigned before = m->points;
+	unsigned before = m->points, twice = m->twice;
 	size_t i;
 
 	m->what = what;
@@ -298,7 +324,8 @@ static void run_matrix(struct matrix *m, const char *what)
 		for (m->plan = plans[i]; point(m); m->plan.nth++)
 			;
 	}
-	print_message("# %s: %u points\n", what, m->points - before);
+	print_message("# %s: %u points, %u in recoveries\n", what, m->points - before,
+	    m->twice - twice);
 }
 
 /* Run until the crash after the first part. */
@@ -355,7 +382,8 @@ static void check_shape(
 
 static void test_matrix(bool encrypted, bool puts, unsigned threads)
 {
-	struct matrix m = {.puts = puts && !getenv("BALE_TORTURE"), .threads = threads, .source = scratch_new(), .then = scratch_new(),
+	struct matrix m = {.puts = puts && !(getenv("BALE_TORTURE") && threads == 0),
+	    .threads = threads, .source = scratch_new(), .then = scratch_new(),
 	    .cache = scratch_new(), .base = store_mem_new(env_real())};
 	struct backup_result result;
 	struct store *empty;
@@ -420,5 +448,6 @@ int main(void)
 	    cmocka_unit_test(test_threads),
 	};
 
+	scratch_private(); /* quick, too */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
