@@ -16,6 +16,8 @@
  *	    hold, go                 none from now on; those that wait, and then as they come
  *	    drop                     what waits is lost, although it was acknowledged
  *	    unmount=drop|wait        what becomes of them at the end
+ *	remember SECONDS             a look at what was looked at, listed or made here since is
+ *	                             no trip, as with clients that keep attributes; 0: each is
  *	stale WORD...                changes made elsewhere are seen late:
  *	    list=SECONDS             in listings
  *	    look=SECONDS             of a file that is looked up by its name
@@ -106,12 +108,13 @@ static bool do_reset(char *words)
 static bool do_clear(char *words)
 {
 	char closed[] = "late=0 order=close unmount=drop go", fresh[] = "list=0 look=0 forget";
+	char nothing[] = "0";
 
 	rules_clear();
 	link_latency(OP_ALL, 0);
 	link_bandwidth(true, 0);
 	link_bandwidth(false, 0);
-	return !*words && own_set(closed) && stale_set(fresh);
+	return !*words && own_set(closed) && stale_set(fresh) && known_set(nothing);
 }
 
 static bool do_preset(char *words)
@@ -128,7 +131,7 @@ static bool run_line(char *line)
 		bool (*run)(char *words);
 	} commands[] = {{"reset", do_reset}, {"latency", set_latency},
 		{"bandwidth", set_bandwidth}, {"contract", set_contract},
-		{"uploads", own_set}, {"stale", stale_set}, {"on", rule_add},
+		{"uploads", own_set}, {"stale", stale_set}, {"remember", known_set}, {"on", rule_add},
 		{"clear", do_clear}, {"preset", do_preset}};
 	char *words = line + strcspn(line, " ");
 

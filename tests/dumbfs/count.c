@@ -12,7 +12,7 @@
 
 #define LOG_SIZE 8192
 
-const char *const kind_names[OP_KINDS] = {"look", "opendir", "page", "open", "create", "read",
+const char *const kind_names[OP_KINDS] = {"known", "look", "opendir", "page", "open", "create", "read",
 	"seek", "write", "fsync", "flush", "unlink", "mkdir", "statfs", "rename", "setattr",
 	"other", "upload"};
 

@@ -35,6 +35,7 @@ double now(void);  /* seconds, of a clock that only goes on */
 /* --- count.c: how often, how much, and what was not allowed */
 
 enum kind {
+	OP_KNOWN,   /* a look at what is known here: no trip */
 	OP_LOOK,    /* a look-up, or attributes: those the kernel does not know already */
 	OP_OPENDIR, /* with the first page of names */
 	OP_PAGE,    /* a further page of names */
@@ -146,6 +147,13 @@ void stale_removed(const char *path);
 /* The names in a folder, as believed. */
 int stale_list(const char *folder, struct names *out);
 int stale_stat(const char *path, struct stat *st);
+
+/* --- known.c: attributes that need not be asked for again */
+
+bool known_set(char *words); /* "SECONDS" */
+void known_add(const char *folder, const char *name); /* or a whole path, and NULL */
+void known_forget(const char *path);
+bool known_is(const char *path);
 
 /* --- control.c */
 

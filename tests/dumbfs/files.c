@@ -90,6 +90,7 @@ static int dumb_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	fi->direct_io = 1;
 	if (!late)
 		stale_made(path);
+	known_add(path, NULL);
 	writer_add(h);
 	return 0;
 }
@@ -133,6 +134,7 @@ static int dumb_open(const char *path, struct fuse_file_info *fi)
 	if (fd < 0)
 		return -errno;
 	writer = (fi->flags & O_ACCMODE) != O_RDONLY;
+	known_add(path, NULL);
 	h = handle_new(path, fd, writer);
 	fi->fh = (uintptr_t)h;
 	if (writer)

@@ -30,12 +30,16 @@ static int dumb_getattr(const char *path, struct stat *st, struct fuse_file_info
 	}
 	if (h && h->writer) /* libfuse looks at what it created */
 		return result(fstat(h->fd, st));
-	r = made ? 0 : begin(OP_LOOK, path, 0, NULL);
+	r = made ? 0 : begin(known_is(path) ? OP_KNOWN : OP_LOOK, path, 0, NULL);
 	if (r)
 		return r;
 	if (h)
-		return result(fstat(h->fd, st));
-	return own_stat(path, st) ? 0 : stale_stat(path, st);
+		r = result(fstat(h->fd, st));
+	else
+		r = own_stat(path, st) ? 0 : stale_stat(path, st);
+	if (r == 0)
+		known_add(path, NULL);
+	return r;
 }
 
 struct listing {
@@ -69,6 +73,9 @@ static int dumb_opendir(const char *path, struct fuse_file_info *fi)
 		if ((r = begin(OP_PAGE, path, 0, NULL)))
 			break;
 	l->hide = v.hide;
+	known_add(path, NULL);
+	for (size_t i = 0; i < l->names.n; i++)
+		known_add(path, l->names.at[i].name);
 	fi->fh = (uintptr_t)l;
 	if (r) {
 		names_release(&l->names);
@@ -131,6 +138,7 @@ static int dumb_unlink(const char *path)
 	known = own_forget(path);
 	r = result(unlinkat(fs.root, backing_path(path), 0));
 	stale_removed(path);
+	known_forget(path);
 	return known ? 0 : r;
 }
 

@@ -19,6 +19,7 @@ static int dumb_rename(const char *path, const char *to, unsigned flags)
 
 	if (fs.contract)
 		return refuse(V_RENAME, path);
+	known_forget(path);
 	r = begin(OP_RENAME, path, 0, NULL);
 	return r ? r : result(renameat2(fs.root, backing_path(path), fs.root,
 			backing_path(to), flags));
