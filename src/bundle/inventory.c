@@ -10,6 +10,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "repo/lists.h"
+
+#define DATA_FOLDERS 16
 
 struct inventory {
 	struct repo *repo;
@@ -17,6 +20,7 @@ struct inventory {
 	size_t n, cap;
 	struct map by_name;
 	bool own_only;
+	struct lists *lists; /* under way */
 };
 
 struct inventory *inventory_new(struct repo *r)
@@ -32,6 +36,7 @@ void inventory_free(struct inventory *inv)
 {
 	if (!inv)
 		return;
+	lists_free(inv->lists);
 	map_release(&inv->by_name);
 	free(inv->v);
 	free(inv);
@@ -107,65 +112,51 @@ static struct stocked *stocked_of(
 	return &inv->v[number];
 }
 
-struct listing_job {
-	struct job job;
-	struct repo *repo;
-	char folder[16];
-	enum file_type type;
-	struct store_listing names;
-	bool ok;
-	struct err err;
-};
-
-static void listing_run(struct job *j)
-{
-	struct listing_job *l = (struct listing_job *)j;
-
-	l->ok = repo_list(l->repo, l->folder, &l->names, &l->err);
-}
-
-static void listing_take(struct inventory *inv, const struct listing_job *l)
+static void listing_take(
+    struct inventory *inv, enum file_type type, const struct store_listing *names)
 {
 	struct id id;
 	size_t i;
 
-	for (i = 0; i < l->names.n; i++)
-		if (id_of_name(l->names.names[i], &id))
-			stocked_of(inv, l->type, &id)->listed = true;
+	for (i = 0; i < names->n; i++)
+		if (id_of_name(names->names[i], &id))
+			stocked_of(inv, type, &id)->listed = true;
+}
+
+void inventory_list_begin(struct inventory *inv, struct pool *pool)
+{
+	char folder[16];
+	unsigned i;
+
+	inv->lists = lists_new(inv->repo, pool);
+	for (i = 0; i < DATA_FOLDERS; i++) {
+		snprintf(folder, sizeof folder, "data/%x", i);
+		lists_add(inv->lists, folder);
+	}
+	lists_add(inv->lists, "hunks");
+}
+
+bool inventory_list_end(struct inventory *inv, struct err *e)
+{
+	struct store_listing names;
+	bool ok = true;
+	unsigned i;
+
+	for (i = 0; ok && i <= DATA_FOLDERS; i++) {
+		ok = lists_take(inv->lists, &names, e);
+		if (ok)
+			listing_take(inv, i < DATA_FOLDERS ? FILE_DATA : FILE_HUNKS, &names);
+		store_listing_release(&names);
+	}
+	lists_free(inv->lists);
+	inv->lists = NULL;
+	return ok;
 }
 
 bool inventory_list(struct inventory *inv, struct pool *pool, struct err *e)
 {
-	struct pool *own = pool ? NULL : pool_new(0);
-	struct lane *lane = lane_new(pool ? pool : own);
-	struct listing_job *l;
-	bool ok = true;
-	unsigned i;
-
-	for (i = 0; i < 17; i++) {
-		l = mem_zalloc(sizeof *l);
-		l->job.run = listing_run;
-		l->repo = inv->repo;
-		l->type = i < 16 ? FILE_DATA : FILE_HUNKS;
-		if (l->type == FILE_DATA)
-			snprintf(l->folder, sizeof l->folder, "data/%x", i);
-		else
-			snprintf(l->folder, sizeof l->folder, "hunks");
-		lane_put(lane, &l->job);
-	}
-	while ((l = (struct listing_job *)lane_take(lane))) {
-		if (ok && !l->ok) {
-			*e = l->err;
-			ok = false;
-		}
-		if (ok)
-			listing_take(inv, l);
-		store_listing_release(&l->names);
-		free(l);
-	}
-	lane_free(lane);
-	pool_free(own);
-	return ok;
+	inventory_list_begin(inv, pool);
+	return inventory_list_end(inv, e);
 }
 
 /* A tombstone may name a bundle that no listing shows any more: remembered all the same. */

@@ -45,6 +45,13 @@ uint32_t inventory_count(const struct inventory *inv);
  */
 bool inventory_list(struct inventory *inv, struct pool *pool, struct err *e);
 
+/*
+ * The same in two steps: between them the listing goes on, and nothing may be asked that
+ * hangs on it.
+ */
+void inventory_list_begin(struct inventory *inv, struct pool *pool);
+bool inventory_list_end(struct inventory *inv, struct err *e);
+
 void inventory_condemn(struct inventory *inv, const struct id *name);
 void inventory_damage(struct inventory *inv, const struct id *name);
 

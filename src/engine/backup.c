@@ -309,6 +309,7 @@ static bool run_once(struct repo *repo, const struct backup_options *o, struct m
 		open_pack(r);
 		bo.pack = r->pack;
 		ok = basis_open(repo, &r->band.bands, o->set, r->band.name.text, &bo, &r->basis, e);
+		ok = ok && band_run_look_end(&r->band, e);
 		if (ok && r->basis)
 			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));
 	}

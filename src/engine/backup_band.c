@@ -85,7 +85,7 @@ bool band_begin(struct run *r, struct err *e)
 	/* Nobody may see this head for long, and strict mode does not know the client yet. */
 	if (r->repo->store->mount != MOUNT_THROUGH && r->band.client.counter == 1)
 		inventory_rely_on_own(r->inventory);
-	return band_run_look(&r->band, e);
+	return band_run_look_begin(&r->band, e);
 }
 
 /* --- bundles and deltas */

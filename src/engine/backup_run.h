@@ -207,7 +207,7 @@ void store_abandon(struct run *r);
 
 /* --- backup_band.c */
 
-/* Write the head; then look: bands, tombstones, damage, bundles. */
+/* Write the head; then look: bands, tombstones, damage; bundles are being listed. */
 bool band_begin(struct run *r, struct err *e);
 
 /* Told by the packers. */

@@ -9,9 +9,11 @@
 
 #include "base/mem.h"
 #include "base/mutant.h"
+#include "engine/findings.h"
 #include "engine/torn.h"
-#include "format/health.h"
 #include "format/tombstone.h"
+#include "repo/json_cache.h"
+#include "repo/lists.h"
 
 static const char *const type_of[] = {
     [BAND_HEAD] = "head", [BAND_PART] = "part", [BAND_TAIL] = "tail",
@@ -121,47 +123,62 @@ static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 	return ok;
 }
 
-static bool read_tombstones(struct band_run *r, struct err *e)
+/* Several at once, where they are many and not at hand. */
+static void prefetch(
+    struct band_run *r, const char *folder, const char *type, const struct store_listing *l)
 {
-	struct store_listing names = {NULL, 0, 0};
-	bool ok = repo_list(r->repo, "tombstones", &names, e);
+	struct json_want *wants = mem_array(l->n + 1, sizeof *wants);
 	size_t i;
 
-	for (i = 0; ok && i < names.n; i++)
-		ok = read_tombstone(r, names.names[i], e);
-	store_listing_release(&names);
-	return ok || err_wrap(e, "cannot tell which bundles are condemned");
+	for (i = 0; i < l->n; i++)
+		wants[i] = (struct json_want){l->names[i], type};
+	json_prefetch(r->repo, folder, wants, l->n);
+	free(wants);
+}
+
+static bool read_tombstones(struct band_run *r, const struct store_listing *l, struct err *e)
+{
+	size_t i;
+
+	prefetch(r, "tombstones", "tombstone", l);
+	for (i = 0; i < l->n; i++)
+		if (!read_tombstone(r, l->names[i], e))
+			return err_wrap(e, "cannot tell which bundles are condemned");
+	return true;
+}
+
+static void take_damage(void *arg, const struct damage *d)
+{
+	inventory_damage(arg, &d->bundle);
 }
 
 /* Damage is a help to heal: a report of it that cannot be read costs only that. */
-static bool read_health(struct band_run *r, struct err *e)
+static void read_health(struct band_run *r, const struct store_listing *l)
 {
-	struct store_listing names = {NULL, 0, 0};
+	struct findings all = {NULL, 0, 0};
 	struct buf secret = BUF_EMPTY;
 	struct err why = ERR_EMPTY;
 	struct json_file jf;
 	struct health h;
 	struct fault f;
-	size_t i, k;
+	size_t i;
 
-	if (!repo_list(r->repo, "health", &names, e))
-		return false;
-	for (i = 0; i < names.n; i++) {
+	prefetch(r, "health", "health", l);
+	for (i = 0; i < l->n; i++) {
 		if (!repo_get_json(
-		        r->repo, "health", names.names[i], "health", &jf, &secret, &why)) {
-			monitor_problem(r->m, PROBLEM_NOTE, span_str(names.names[i]), &why);
+		        r->repo, "health", l->names[i], "health", &jf, &secret, &why)) {
+			monitor_problem(r->m, PROBLEM_NOTE, span_str(l->names[i]), &why);
 			continue;
 		}
 		health_init(&h);
 		if (health_decode(&jf, &h, &f))
-			for (k = 0; k < h.n_damage; k++)
-				inventory_damage(r->inventory, &h.damage[k].bundle);
+			findings_add(&all, &h);
 		health_release(&h);
 		json_file_close(&jf);
 	}
-	store_listing_release(&names);
+	findings_tell(&all, take_damage, r->inventory);
+	findings_release(&all);
 	buf_release(&secret);
-	return true;
 }
 
 static void carry_seen(struct band_run *r)
@@ -177,13 +194,41 @@ static void carry_seen(struct band_run *r)
 	}
 }
 
+/* Steps B3 and B4 (docs/protocol.md): tombstones first, then bundles. */
+bool band_run_look_begin(struct band_run *r, struct err *e)
+{
+	struct store_listing bands, stones = {NULL, 0, 0}, health = {NULL, 0, 0};
+	struct lists *lists = lists_new(r->repo, r->transfer);
+	bool ok;
+
+	lists_add(lists, "bands");
+	lists_add(lists, "tombstones");
+	lists_add(lists, "health");
+	ok = lists_take(lists, &bands, e) || err_wrap(e, "listing the snapshots");
+	bands_of_listing(&bands, &r->bands);
+	ok = ok && (lists_take(lists, &stones, e) ||
+	               err_wrap(e, "cannot tell which bundles are condemned"));
+	ok = ok && lists_take(lists, &health, e) && read_tombstones(r, &stones, e);
+	if (ok) {
+		inventory_list_begin(r->inventory, r->transfer);
+		read_health(r, &health);
+		carry_seen(r);
+	}
+	store_listing_release(&bands);
+	store_listing_release(&stones);
+	store_listing_release(&health);
+	lists_free(lists);
+	return ok;
+}
+
+bool band_run_look_end(struct band_run *r, struct err *e)
+{
+	return inventory_list_end(r->inventory, e);
+}
+
 bool band_run_look(struct band_run *r, struct err *e)
 {
-	if (!bands_list(r->repo, &r->bands, e) || !read_tombstones(r, e) || !read_health(r, e) ||
-	    !inventory_list(r->inventory, r->transfer, e))
-		return false;
-	carry_seen(r);
-	return true;
+	return band_run_look_begin(r, e) && band_run_look_end(r, e);
 }
 
 /* --- fences */

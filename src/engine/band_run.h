@@ -43,6 +43,13 @@ bool band_run_put(
  */
 bool band_run_look(struct band_run *r, struct err *e);
 
+/*
+ * The same in two steps: from the first one on the bands are known, but no bundle may be
+ * relied on before the second.
+ */
+bool band_run_look_begin(struct band_run *r, struct err *e);
+bool band_run_look_end(struct band_run *r, struct err *e);
+
 /* Put a removed or fence file of any band; *size is its length, 0 where it failed. */
 bool band_note_put(struct repo *repo, const struct band_name *band, enum band_file kind,
     const char *client, uint64_t *size, struct err *e);

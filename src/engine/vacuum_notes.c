@@ -6,10 +6,10 @@
  * it, and it is litter.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/mutant.h"
+#include "engine/findings.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
@@ -91,66 +91,16 @@ static bool read_stones(struct vac *v, struct err *e)
 
 /* --- damage */
 
-/* One thing that a validation says of a bundle. */
-struct finding {
-	struct damage d;
-	int64_t time;
-	bool checked;
-	enum health_level level;
-};
-
-struct findings {
-	struct finding *v;
-	size_t n, cap;
-};
-
-static int by_bundle_and_time(const void *a, const void *b)
+static void take_damage(void *arg, const struct damage *d)
 {
-	const struct finding *x = a, *y = b;
-	int d = memcmp(x->d.bundle.b, y->d.bundle.b, ID_SIZE);
+	struct vac *v = arg;
 
-	if (d)
-		return d;
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	return x->checked - y->checked;
-}
-
-static void add_findings(struct findings *all, const struct health *h)
-{
-	size_t i;
-
-	all->v = mem_grow(
-	    all->v, &all->cap, all->n + h->n_damage + h->n_checked, sizeof *all->v);
-	for (i = 0; i < h->n_damage; i++)
-		all->v[all->n++] = (struct finding){.d = h->damage[i], .time = h->time};
-	for (i = 0; i < h->n_checked; i++)
-		all->v[all->n++] = (struct finding){.d = {.bundle = h->checked[i].bundle},
-		    .time = h->time, .checked = true, .level = h->checked[i].level};
-}
-
-/* Later findings take back what earlier ones told, as health.md says. */
-static void judge(struct vac *v, const struct findings *all)
-{
-	const struct finding *f;
-	size_t i, first = 0;
-
-	for (i = 0; i < all->n; i++) {
-		f = &all->v[i];
-		if (i == 0 || !id_equal(&f[-1].d.bundle, &f->d.bundle))
-			first = v->n_damage;
-		if (f->checked) {
-			map_remove(&v->lost, &f->d.bundle);
-			if (f->level == HEALTH_FULL)
-				v->n_damage = first;
-		} else if (f->d.count == 0) {
-			map_put(&v->lost, &f->d.bundle, 1);
-		} else {
-			v->damage = mem_grow(
-			    v->damage, &v->damage_cap, v->n_damage + 1, sizeof *v->damage);
-			v->damage[v->n_damage++] = f->d;
-		}
+	if (d->count == 0) {
+		map_put(&v->lost, &d->bundle, 1);
+		return;
 	}
+	v->damage = mem_grow(v->damage, &v->damage_cap, v->n_damage + 1, sizeof *v->damage);
+	v->damage[v->n_damage++] = *d;
 }
 
 static bool read_health(struct vac *v, struct err *e)
@@ -169,7 +119,7 @@ static bool read_health(struct vac *v, struct err *e)
 			continue;
 		health_init(&h);
 		if (health_decode(&jf, &h, &f)) {
-			add_findings(&all, &h);
+			findings_add(&all, &h);
 		} else {
 			err_fault(e, &f);
 			err_wrap(e, "health/%s", l->names[i]);
@@ -178,11 +128,9 @@ static bool read_health(struct vac *v, struct err *e)
 		health_release(&h);
 		json_file_close(&jf);
 	}
-	if (step != STEP_FAILED && all.n > 0) {
-		qsort(all.v, all.n, sizeof *all.v, by_bundle_and_time);
-		judge(v, &all);
-	}
-	free(all.v);
+	if (step != STEP_FAILED)
+		findings_tell(&all, take_damage, v);
+	findings_release(&all);
 	return step != STEP_FAILED || err_wrap(e, "cannot tell what is damaged");
 }
 

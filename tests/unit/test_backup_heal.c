@@ -110,15 +110,18 @@ static void condemn(struct world *w, const struct names *names, bool hunks)
 	put_json(w, "tombstones", "tombstone", &body);
 }
 
-static void mark_damaged(struct world *w, const struct id *name)
+static void mark(struct world *w, const struct id *name, bool damaged)
 {
 	struct json_body body = JSON_BODY_EMPTY;
 	struct health h;
 
 	health_init(&h);
-	h.time = backup_clock();
+	h.time = backup_clock() + !damaged;
 	memcpy(h.client, "0123456789abcdef", sizeof h.client);
-	health_add_damage(&h, &(struct damage){.bundle = *name});
+	if (damaged)
+		health_add_damage(&h, &(struct damage){.bundle = *name});
+	else
+		health_add_checked(&h, &(struct checked){*name, HEALTH_FULL});
 	health_encode(&h, &body);
 	health_release(&h);
 	put_json(w, "health", "health", &body);
@@ -157,7 +160,7 @@ static void test_damaged_bundle(void **state)
 	(void)state;
 	begin(&w);
 	stores_each(w.store, note, &names);
-	mark_damaged(&w, &names.v[4]);
+	mark(&w, &names.v[4], true);
 	world_run(&w);
 	assert_true(w.result.totals.bytes_new > 30000);
 	assert_true(w.result.totals.bytes_new < 200000);
@@ -165,6 +168,22 @@ static void test_damaged_bundle(void **state)
 	world_check(&w, w.result.snapshot);
 	world_run(&w);
 	assert_int_equal(w.result.totals.bytes_read, 0);
+	world_end(&w);
+}
+
+/* A later look found the bundle whole. */
+static void test_damage_taken_back(void **state)
+{
+	struct world w;
+	struct names names = {.n = 0};
+
+	(void)state;
+	begin(&w);
+	stores_each(w.store, note, &names);
+	mark(&w, &names.v[4], true);
+	mark(&w, &names.v[4], false);
+	world_run(&w);
+	assert_int_equal(w.result.totals.bytes_new, 0);
 	world_end(&w);
 }
 
@@ -598,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lost_bundle),
 	    cmocka_unit_test(test_damaged_bundle),
+	    cmocka_unit_test(test_damage_taken_back),
 	    cmocka_unit_test(test_lost_hunks),
 	    cmocka_unit_test(test_lost_lists),
 	    cmocka_unit_test(test_truncated_bundle),
