@@ -39,7 +39,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
+.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
 	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
@@ -104,6 +104,10 @@ check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations 
 
 check-cli: $O/bale dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
+
+check-dumbfs: $O/bale dumbfs ## the same, with the repositories on dumbfs: no breach of the contract
+	@if [ -c /dev/fuse ]; then BALE_TEST_ON=dumbfs BALE=$(abspath $O/bale) $(PROVE) tests/cli/t[0-6]*.t; \
+	else echo "SKIPPED: no /dev/fuse"; fi
 
 check-clang: ## clang compiles everything without a warning
 	@if command -v clang-14 >/dev/null; then $(SUBMAKE) -j$(JOBS) CC=clang-14 WERROR=1 all unit-programs; \
