@@ -113,7 +113,7 @@ static bool remove_file(
 	}
 	if (why.kind == ERR_MISSING)
 		return true;
-	if (!store_remove(x->repo->store, folder, name, &why) && why.kind != ERR_MISSING) {
+	if (!repo_remove(x->repo, folder, name, &why) && why.kind != ERR_MISSING) {
 		*e = why;
 		return err_wrap(e, "deleting %s/%s", folder, name);
 	}

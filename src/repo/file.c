@@ -101,9 +101,10 @@ bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e
 	}
 }
 
-/* What reading operations have in common. */
+/* What operations that may be done twice have in common. */
 struct read {
 	const char *folder, *name;
+	const char *undone; /* what is said where it is given up; NULL: "not read" */
 	uint64_t at; /* STORE_TAIL: the end */
 	size_t n;
 	struct buf *out;
@@ -128,8 +129,8 @@ static bool read_again(struct repo *r, read_fn *fn, const struct read *op, struc
 			if (e)
 				*e = why;
 			if (why.kind == ERR_IO)
-				give_up(e, "not read", op->folder, op->name, attempt + 1,
-				    r->env->ticks(r->env) - start);
+				give_up(e, op->undone ? op->undone : "not read", op->folder,
+				    op->name, attempt + 1, r->env->ticks(r->env) - start);
 			return false;
 		}
 		tell(r, op->folder, op->name, &why, attempt);
@@ -161,7 +162,7 @@ static bool stat_once(struct store *s, const struct read *op, struct err *e)
 bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at, size_t n,
     struct buf *out, uint64_t *size, struct err *e)
 {
-	struct read op = {folder, name, at, n, out, NULL, size};
+	struct read op = {.folder = folder, .name = name, .at = at, .n = n, .out = out, .size = size};
 
 	return read_again(r, get_once, &op, e);
 }
@@ -169,7 +170,7 @@ bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at,
 bool repo_get_tail(struct repo *r, const char *folder, const char *name, size_t n,
     struct buf *out, uint64_t *size, struct err *e)
 {
-	struct read op = {folder, name, 0, n, out, NULL, size};
+	struct read op = {.folder = folder, .name = name, .n = n, .out = out, .size = size};
 
 	return read_again(r, tail_once, &op, e);
 }
@@ -177,7 +178,7 @@ bool repo_get_tail(struct repo *r, const char *folder, const char *name, size_t 
 bool repo_list(
     struct repo *r, const char *folder, struct store_listing *out, struct err *e)
 {
-	struct read op = {folder, "", 0, 0, NULL, out, NULL};
+	struct read op = {.folder = folder, .name = "", .listing = out};
 	bool ok = read_again(r, list_once, &op, e);
 
 	if (ok && r->json_cache)
@@ -188,7 +189,19 @@ bool repo_list(
 bool repo_stat(
     struct repo *r, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
-	struct read op = {folder, name, 0, 0, NULL, NULL, size};
+	struct read op = {.folder = folder, .name = name, .size = size};
 
 	return read_again(r, stat_once, &op, e);
+}
+
+static bool remove_once(struct store *s, const struct read *op, struct err *e)
+{
+	return store_remove(s, op->folder, op->name, e);
+}
+
+bool repo_remove(struct repo *r, const char *folder, const char *name, struct err *e)
+{
+	struct read op = {.folder = folder, .name = name, .undone = "not deleted"};
+
+	return read_again(r, remove_once, &op, e);
 }

@@ -141,6 +141,8 @@ bool repo_list(
     struct repo *r, const char *folder, struct store_listing *out, struct err *e);
 bool repo_stat(
     struct repo *r, const char *folder, const char *name, uint64_t *size, struct err *e);
+/* ERR_MISSING also where an earlier try has done it, and failed to say so. */
+bool repo_remove(struct repo *r, const char *folder, const char *name, struct err *e);
 
 /*
  * A file that is a header (bundle.h) and sealed bytes, named by its digest: a delta, of
