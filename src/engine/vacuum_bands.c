@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
 struct vac_band *vac_band(struct vac *v, struct span name)
@@ -39,17 +40,38 @@ static bool is_vacuum(struct vac *v, const struct band_info *i)
 	return yes;
 }
 
+/*
+ * Whether a tail is the last that its client wrote, and only the beginning of one. Had the
+ * client lived on, it would have fenced the band before it wrote any later tail.
+ */
+static bool died(struct vac *v, const struct band_info *i)
+{
+	const struct band_info *x;
+	struct err ignored = ERR_EMPTY;
+	bool torn = true;
+	size_t k;
+
+	for (k = 0; k < v->bands.n; k++) {
+		x = &v->bands.v[k];
+		if (x->tails.n > 0 && x->name.counter > i->name.counter &&
+		    strcmp(x->name.client, i->name.client) == 0)
+			return false;
+	}
+	for (k = 0; torn && k < i->tails.n; k++)
+		torn = file_torn(v->repo, "bands", i->tails.v[k], &torn, &ignored) && torn;
+	return torn;
+}
+
 /* Whether a tail that cannot be read is none: a run that died there left a piece of it. */
 static bool no_tail(struct vac *v, const struct band_info *i, struct err *e)
 {
 	if (e->kind != ERR_CORRUPT && e->kind != ERR_NEWER)
 		return false;
-	if (e->kind == ERR_CORRUPT && (i->fences.n > 0 || is_vacuum(v, i)))
+	if (e->kind == ERR_CORRUPT && (i->fences.n > 0 || is_vacuum(v, i) || died(v, i)))
 		return true;
 	return err_wrap(e,
 	    "what snapshot %s refers to cannot be told, so nothing may be called dead; if it "
-	    "was interrupted in its last moment, the next backup of its client settles it, and "
-	    "if it is lost, remove it",
+	    "is lost, remove it",
 	    i->name.text);
 }
 
