@@ -39,7 +39,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
+.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
 	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
@@ -105,10 +105,6 @@ check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations 
 check-cli: $O/bale dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
 
-check-dumbfs: $O/bale dumbfs ## the same, with the repositories on dumbfs: no breach of the contract
-	@if [ -c /dev/fuse ]; then BALE_TEST_ON=dumbfs BALE=$(abspath $O/bale) $(PROVE) tests/cli/t[0-6]*.t; \
-	else echo "SKIPPED: no /dev/fuse"; fi
-
 check-clang: ## clang compiles everything without a warning
 	@if command -v clang-14 >/dev/null; then $(SUBMAKE) -j$(JOBS) CC=clang-14 WERROR=1 all unit-programs; \
 	else echo "SKIPPED: clang-14 is not installed"; fi
@@ -159,8 +155,9 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
-torture: $O/unit/test_crash $O/unit/test_determinism ## crashes of recoveries from crashes, and more
+torture: $O/unit/test_crash $O/unit/test_crash_vacuum $O/unit/test_determinism ## crashes of recoveries from crashes, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
+	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 
 bench-increments: all ## what small changes to TREE cost in files and bytes
