@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "codec/digest.h"
 
-#define TAIL_GUESS (64u << 10)
-
 void bundle_free(struct bundle *b)
 {
 	if (!b)
@@ -146,7 +144,7 @@ static bool open_bundle(
 	const char *wrong;
 	bool ok;
 
-	if (!repo_get_tail(r, folder, name, TAIL_GUESS, &b->tail, &b->size, e))
+	if (!repo_get_tail(r, folder, name, BUNDLE_TAIL, &b->tail, &b->size, e))
 		return false;
 	b->tail_at = b->size - b->tail.n;
 	wrong = check_trailer(r, b, &t, head);
@@ -157,6 +155,10 @@ static bool open_bundle(
 	memcpy(b->run, t.run, sizeof b->run);
 	ok = get_directory(r, folder, name, b, &t, &room, &stored, e) &&
 	     open_directory(r, b, &t, head, stored, e);
+	if (ok) {
+		b->tail.n = t.directory_at > b->tail_at ? (size_t)(t.directory_at - b->tail_at) : 0;
+		buf_trim(&b->tail);
+	}
 	buf_release(&room);
 	return ok;
 }

@@ -114,7 +114,7 @@ static void large_bundle(void **state)
 	uint64_t before;
 
 	(void)state;
-	scene_init(&s, true, FILE_DATA, 200000);
+	scene_init(&s, true, FILE_DATA, 400000);
 	bundle_store(s.r, FILE_DATA, s.chunks, CHUNKS, 1, &name);
 	before = gets(&s);
 	assert_true(bundle_open(s.r, FILE_DATA, &name, &b, &e));
@@ -128,7 +128,7 @@ static void large_bundle(void **state)
 /* A directory that does not fit the first read: one more. */
 static void long_directory(void **state)
 {
-	enum { many = 5000 };
+	enum { many = 12000 };
 	struct span *chunks = calloc(many, sizeof *chunks);
 	uint32_t *numbers = calloc(many, sizeof *numbers);
 	struct scene s;

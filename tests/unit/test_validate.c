@@ -350,7 +350,7 @@ static void check_data_flip(struct fixture *f, const struct file *file, size_t a
 	lost = lost_by(b, at);
 	/* The header is not needed to read a bundle whose end is not also its beginning.
 	 */
-	if (at < FILE_HEAD_SIZE && b->size > 65536)
+	if (at < FILE_HEAD_SIZE && b->size > BUNDLE_TAIL)
 		lost.end = lost.first = 0;
 	expect(f, &lost, x);
 	check_same_lines(&heard->paths, &x->paths);
