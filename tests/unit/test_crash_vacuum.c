@@ -24,6 +24,7 @@
 #include "band/bands.h"
 #include "base/mem.h"
 #include "engine/restore.h"
+#include "engine/torn.h"
 #include "engine/undelete.h"
 #include "engine/validate.h"
 #include "store/fault.h"
@@ -214,24 +215,22 @@ static unsigned check_bands(const struct scene *s, struct repo *r, const char *d
 	return old;
 }
 
-static size_t beyond_one(const struct string_list *l)
-{
-	return l->n > 1 ? l->n - 1 : 0;
-}
-
-/* Files of attempts at a file of a band that is there: they go when the band goes. */
+/* Files of attempts at a file of a band: they go when the band goes. */
 static size_t attempts(const struct scene *s, struct repo *r, const char *doing)
 {
+	struct store_listing l = {NULL, 0, 0};
 	struct err e = ERR_EMPTY;
-	struct bands bands;
 	size_t i, n = 0;
+	bool torn;
 
-	if (!bands_list(r, &bands, &e))
+	if (!repo_list(r, "bands", &l, &e))
 		failed(s, doing, e.text);
-	for (i = 0; i < bands.n; i++)
-		n += beyond_one(&bands.v[i].heads) + beyond_one(&bands.v[i].tails) +
-		    beyond_one(&bands.v[i].removed) + beyond_one(&bands.v[i].fences);
-	bands_release(&bands);
+	for (i = 0; i < l.n; i++) {
+		if (!file_torn(r, "bands", l.names[i], &torn, &e))
+			failed(s, doing, e.text);
+		n += torn;
+	}
+	store_listing_release(&l);
 	return n;
 }
 
