@@ -114,7 +114,7 @@ static void large_bundle(void **state)
 	uint64_t before;
 
 	(void)state;
-	scene_init(&s, true, FILE_DATA, 400000);
+	scene_init(&s, true, FILE_DATA, 4 * BUNDLE_TAIL);
 	bundle_store(s.r, FILE_DATA, s.chunks, CHUNKS, 1, &name);
 	before = gets(&s);
 	assert_true(bundle_open(s.r, FILE_DATA, &name, &b, &e));
