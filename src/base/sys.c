@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 int (*sys_fault)(enum sys_call call, const char *path);
+void (*sys_seen)(struct stat *st);
 
 static bool faulty(enum sys_call call, const char *path)
 {
@@ -134,6 +135,13 @@ bool sys_pwrite(int fd, const void *p, size_t n, uint64_t at)
 	return true;
 }
 
+static int seen(int r, struct stat *st)
+{
+	if (r == 0 && sys_seen)
+		sys_seen(st);
+	return r;
+}
+
 int sys_fstat(int fd, struct stat *st)
 {
 	int r;
@@ -143,7 +151,7 @@ int sys_fstat(int fd, struct stat *st)
 	do
 		r = fstat(fd, st);
 	while (r != 0 && errno == EINTR);
-	return r;
+	return seen(r, st);
 }
 
 int sys_fstatat(int dir, const char *path, struct stat *st, int flags)
@@ -155,7 +163,7 @@ int sys_fstatat(int dir, const char *path, struct stat *st, int flags)
 	do
 		r = fstatat(dir, path, st, flags);
 	while (r != 0 && errno == EINTR);
-	return r;
+	return seen(r, st);
 }
 
 int sys_mkdirat(int dir, const char *path, mode_t mode)

@@ -23,6 +23,9 @@ enum sys_call {
  */
 extern int (*sys_fault)(enum sys_call call, const char *path);
 
+/* Tests: may change what a file is seen as, so that times do not differ between runs. */
+extern void (*sys_seen)(struct stat *st);
+
 int sys_openat(int dir, const char *path, int flags, mode_t mode); /* -1 on failure */
 int sys_close(int fd); /* once, never retried; 0 or -1 */
 int sys_fsync(int fd);

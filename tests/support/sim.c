@@ -1,58 +1,21 @@
-/* The simulated storage, and the clients on it. */
+/*
+ * Clients in a simulation: coroutines, one of which runs. What depends on chance is drawn
+ * from one state in the order in which it happens, so that a seed reproduces a course.
+ */
 #include "sim.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <ucontext.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "stores.h"
+#include "base/sys.h"
+#include "sim_internal.h"
 
 #define STACK (1u << 20)
-
-struct file {
-	char *folder, *name;
-	struct buf content;
-	int64_t born, died; /* died INT64_MAX: it is there */
-	int maker, killer;
-	unsigned seen, gone; /* a bit a client: it has noticed */
-};
-
-struct client {
-	struct env env; /* first: the engines are given its address */
-	struct sim *sim;
-	int number;
-	ucontext_t context;
-	void *stack;
-	bool ended, dead, busy;
-	int64_t wake;
-	uint64_t state; /* of its random bytes */
-};
-
-struct view {
-	struct store store;
-	struct sim *sim;
-	int client;
-};
-
-struct sim {
-	struct sim_chances chances;
-	uint64_t state;
-	int64_t now;
-	struct file *files;
-	size_t n, cap;
-	struct client client[SIM_CLIENTS];
-	ucontext_t scheduler;
-	int running, clients;
-	sim_script *script;
-	void *arg;
-	const unsigned *plan;
-	unsigned n_plan, steps;
-	bool planned, running_any;
-	struct sim_counts counts;
-};
 
 static uint64_t mix(uint64_t *state)
 {
@@ -68,7 +31,7 @@ uint64_t sim_draw(struct sim *s, uint64_t n)
 	return mix(&s->state) % n;
 }
 
-static bool chance(struct sim *s, unsigned thousandths)
+bool sim_chance(struct sim *s, unsigned thousandths)
 {
 	return thousandths && sim_draw(s, 1000) < thousandths;
 }
@@ -78,27 +41,46 @@ int64_t sim_now(const struct sim *s)
 	return s->now;
 }
 
+const struct sim_counts *sim_count(const struct sim *s)
+{
+	return &s->counts;
+}
+
+void sim_weather(struct sim *s, const struct sim_chances *chances)
+{
+	s->chances = *chances;
+}
+
+void sim_watch(struct sim *s, const struct sim_watch *w)
+{
+	s->watch = *w;
+}
+
 /* --- the environment of a client */
 
 static int64_t env_now(struct env *env)
 {
-	return ((struct client *)env)->sim->now;
+	return ((struct sim_client *)env)->sim->now;
 }
 
 static void env_sleep(struct env *env, int64_t ns)
 {
-	struct client *c = (struct client *)env;
+	struct sim_client *c = (struct sim_client *)env;
 
 	sim_pause(c->sim, c->number, ns);
 }
 
 static void env_random(struct env *env, void *out, size_t n)
 {
-	struct client *c = (struct client *)env;
+	struct sim_client *c = (struct sim_client *)env;
 	uint8_t *p = out;
+	uint64_t word = 0;
 
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(mix(&c->state) >> 32);
+	for (size_t i = 0; i < n; i++, word >>= 8) {
+		if (i % 8 == 0)
+			word = mix(&c->state);
+		p[i] = (uint8_t)word;
+	}
 }
 
 static void env_yield(struct env *env, const char *point)
@@ -120,17 +102,104 @@ struct env *sim_env(struct sim *s, int client)
 
 /* --- hand-over */
 
-static void hand_over(struct sim *s, struct client *c)
+static bool ended(const struct sim *s)
 {
-	if (!s->running_any)
+	for (int i = 0; i < s->clients; i++)
+		if (!s->client[i].ended)
+			return false;
+	return true;
+}
+
+/* Who has not ended and wakes first; of those awake the first after `from`, by number. */
+static struct sim_client *next_awake(struct sim *s, int from)
+{
+	struct sim_client *c, *first = NULL;
+
+	for (int i = 0; i < s->clients; i++) {
+		c = &s->client[(from + i) % s->clients];
+		if (!c->ended && (!first || (c->wake < first->wake && first->wake > s->now)))
+			first = c;
+	}
+	return first;
+}
+
+static struct sim_client *by_chance(struct sim *s)
+{
+	struct sim_client *awake[SIM_CLIENTS], *c = &s->client[s->running];
+	uint64_t n = 0;
+
+	if (!c->ended && c->wake <= s->now && sim_chance(s, s->chances.stay))
+		return c;
+	for (c = s->client; c < s->client + s->clients; c++)
+		if (!c->ended && c->wake <= s->now)
+			awake[n++] = c;
+	return n ? awake[sim_draw(s, n)] : next_awake(s, 0);
+}
+
+static struct sim_client *by_plan(struct sim *s, bool point)
+{
+	struct sim_client *c = &s->client[s->running];
+
+	for (unsigned i = 0; point && i < s->n_plan; i++)
+		if (s->plan[i].at == s->points - 1)
+			return &s->client[s->plan[i].to];
+	return c->ended || c->wake > s->now ? next_awake(s, s->running) : c;
+}
+
+static void hand_over(struct sim *s, struct sim_client *c, bool point)
+{
+	struct sim_client *next;
+
+	if (!s->inside)
 		return;
-	swapcontext(&c->context, &s->scheduler);
+	next = s->planned ? by_plan(s, point) : by_chance(s);
+	if (next->wake > s->now)
+		s->now = next->wake;
+	next->wake = s->now;
+	s->running = next->number;
+	if (next != c)
+		swapcontext(&c->context, &next->context);
+}
+
+bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
+{
+	struct sim_client *c = &s->client[client];
+	bool point = s->planned && (counts || s->every);
+
+	s->counts.operations++;
+	s->counts.by[client]++;
+	if (!s->planned && s->chances.pace)
+		s->now += (int64_t)sim_draw(s, (uint64_t)s->chances.pace);
+	if (sim_chance(s, s->chances.sleep)) {
+		s->counts.sleeps++;
+		c->wake = s->now + (int64_t)sim_draw(s, 12 * SIM_DELTA);
+	}
+	if (point && s->points < SIM_POINTS) {
+		s->there[s->points] = 0;
+		for (int i = 0; i < s->clients; i++)
+			s->there[s->points] |= (uint8_t)(!s->client[i].ended << i);
+		s->who[s->points] = (int8_t)client;
+		s->points++;
+	}
+	if (!s->planned || point)
+		hand_over(s, c, point);
+	if (!c->dead && sim_chance(s, s->chances.crash)) {
+		s->counts.crashes++;
+		c->dead = true;
+	}
+	if (c->dead)
+		return err_set(e, ERR_STOPPED, "the client is dead");
+	if (sim_chance(s, s->chances.error)) {
+		s->counts.errors++;
+		return err_set(e, ERR_IO, "simulated error");
+	}
+	return true;
 }
 
 void sim_pause(struct sim *s, int client, int64_t ns)
 {
 	s->client[client].wake = s->now + ns;
-	hand_over(s, &s->client[client]);
+	hand_over(s, &s->client[client], false);
 }
 
 void sim_begin(struct sim *s, int client)
@@ -143,325 +212,88 @@ bool sim_dead(const struct sim *s, int client)
 	return s->client[client].dead;
 }
 
-void sim_busy(struct sim *s, int client, bool busy)
-{
-	s->client[client].busy = busy;
-}
-
 static void run_script(unsigned high, unsigned low)
 {
-	struct client *c =
-	    (struct client *)((uintptr_t)high << 32 | (uintptr_t)(uint32_t)low);
+	struct sim_client *c =
+	    (struct sim_client *)((uintptr_t)high << 32 | (uintptr_t)(uint32_t)low);
+	struct sim *s = c->sim;
 
-	c->sim->script(c->sim->arg, c->number);
+	s->script(s->arg, c->number);
 	c->ended = true;
+	if (ended(s))
+		setcontext(&s->outside);
 	for (;;)
-		swapcontext(&c->context, &c->sim->scheduler);
+		hand_over(s, c, false);
 }
 
-/* The next one awake; where all sleep, time goes on to the first that wakes. */
-static struct client *choose(struct sim *s)
+/* A dead process does nothing any more on its own machine either. */
+static struct sim *current;
+
+static int dead_call(enum sys_call call, const char *path)
 {
-	struct client *awake[SIM_CLIENTS], *first = NULL;
-	int i, n = 0;
+	(void)path;
+	return call != SYS_CLOSE && current->inside && current->client[current->running].dead
+	    ? EIO : 0;
+}
 
-	for (i = 0; i < s->clients; i++) {
-		struct client *c = &s->client[i];
-
-		if (c->ended)
-			continue;
-		if (c->wake <= s->now)
-			awake[n++] = c;
-		if (!first || c->wake < first->wake)
-			first = c;
-	}
-	if (n == 0) {
-		if (first)
-			s->now = first->wake;
-		return first;
-	}
-	if (!s->planned)
-		return awake[sim_draw(s, (uint64_t)n)];
-	for (i = 0; i < (int)s->n_plan; i++)
-		if (s->plan[i] == s->steps)
-			for (int k = 0; k < n; k++)
-				if (awake[k]->number != s->running)
-					return awake[k];
-	for (i = 0; i < n; i++)
-		if (awake[i]->number == s->running)
-			return awake[i];
-	return awake[0];
+static void prepare(struct sim_client *c)
+{
+	c->ended = c->dead = false;
+	c->wake = c->sim->now;
+	if (!c->stack)
+		c->stack = mem_alloc(STACK);
+	getcontext(&c->context);
+	c->context.uc_stack.ss_sp = c->stack;
+	c->context.uc_stack.ss_size = STACK;
+	c->context.uc_link = NULL;
+	makecontext(&c->context, (void (*)(void))run_script, 2,
+	    (unsigned)((uintptr_t)c >> 32), (unsigned)(uintptr_t)c);
 }
 
 void sim_run(struct sim *s, int clients, sim_script *script, void *arg)
 {
-	struct client *c;
-	int i;
-
 	s->clients = clients;
 	s->script = script;
 	s->arg = arg;
-	s->running = 0;
-	for (i = 0; i < clients; i++) {
-		c = &s->client[i];
-		c->ended = c->dead = false;
-		c->wake = s->now;
-		if (!c->stack)
-			c->stack = mem_alloc(STACK);
-		getcontext(&c->context);
-		c->context.uc_stack.ss_sp = c->stack;
-		c->context.uc_stack.ss_size = STACK;
-		c->context.uc_link = NULL;
-		makecontext(&c->context, (void (*)(void))run_script, 2,
-		    (unsigned)((uintptr_t)c >> 32), (unsigned)(uintptr_t)c);
-	}
-	s->running_any = true;
-	while ((c = choose(s))) {
-		s->running = c->number;
-		s->steps++;
-		swapcontext(&s->scheduler, &c->context);
-	}
-	s->running_any = false;
+	s->running = s->planned ? s->first : 0;
+	for (int i = 0; i < clients; i++)
+		prepare(&s->client[i]);
+	current = s;
+	sys_fault = dead_call;
+	s->inside = true;
+	swapcontext(&s->outside, &s->client[s->running].context);
+	s->inside = false;
+	sys_fault = NULL;
 }
 
-void sim_plan(struct sim *s, const unsigned *at, unsigned n)
+/* --- plans */
+
+void sim_plan(struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every)
 {
 	s->planned = true;
-	s->plan = at;
+	s->every = every;
+	s->first = first;
+	s->plan = v;
 	s->n_plan = n;
+	s->points = 0;
 }
 
-unsigned sim_steps(const struct sim *s)
+unsigned sim_points(const struct sim *s)
 {
-	return s->steps;
+	return s->points;
 }
 
-/* --- the storage */
-
-static struct client *me(const struct view *v)
+bool sim_there(const struct sim *s, unsigned at, int client)
 {
-	return v->client < 0 ? NULL : &v->sim->client[v->client];
+	return s->there[at] >> client & 1;
 }
 
-/* Before each operation: others run, time passes, things go wrong. */
-static bool enter(struct view *v, struct err *e)
+int sim_who(const struct sim *s, unsigned at)
 {
-	struct client *c = me(v);
-	struct sim *s = v->sim;
-
-	if (!c)
-		return true;
-	if (!s->planned && s->chances.pace)
-		s->now += (int64_t)sim_draw(s, (uint64_t)s->chances.pace);
-	if (chance(s, s->chances.sleep))
-		c->wake = s->now + (int64_t)sim_draw(s, 12 * SIM_DELTA);
-	hand_over(s, c);
-	if (chance(s, s->chances.crash))
-		c->dead = true;
-	if (c->dead)
-		return err_set(e, ERR_STOPPED, "the client is dead");
-	return !chance(s, s->chances.error) || err_set(e, ERR_IO, "simulated error");
+	return s->who[at];
 }
 
-/* Whether a change of that age, by that client, shows. */
-static bool shows(struct view *v, int by, int64_t at, unsigned *noticed)
-{
-	struct sim *s = v->sim;
-
-	if (v->client < 0 || by == v->client || s->now - at >= SIM_DELTA)
-		return true;
-	if (s->chances.sticky && *noticed & 1u << v->client)
-		return true;
-	if (!chance(s, s->chances.see))
-		return false;
-	*noticed |= 1u << v->client;
-	return true;
-}
-
-static bool listed(struct view *v, struct file *f)
-{
-	if (f->died != INT64_MAX)
-		return v->client >= 0 && f->killer != v->client &&
-		    !shows(v, f->killer, f->died, &f->gone);
-	return shows(v, f->maker, f->born, &f->seen);
-}
-
-static struct file *find(struct view *v, const char *folder, const char *name)
-{
-	struct file *f;
-
-	for (f = v->sim->files; f < v->sim->files + v->sim->n; f++)
-		if (strcmp(f->folder, folder) == 0 && strcmp(f->name, name) == 0)
-			return f;
-	return NULL;
-}
-
-/* Of a ghost nothing can be had but its name. */
-static struct file *reach(
-    struct view *v, const char *folder, const char *name, struct err *e)
-{
-	struct file *f = find(v, folder, name);
-
-	if (f && f->died == INT64_MAX && shows(v, f->maker, f->born, &f->seen))
-		return f;
-	err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
-	return NULL;
-}
-
-static struct file *append(struct sim *s, const char *folder, const char *name)
-{
-	struct file *f;
-
-	s->files = mem_grow(s->files, &s->cap, s->n + 1, sizeof *s->files);
-	f = &s->files[s->n++];
-	*f = (struct file){.folder = mem_strdup(folder), .name = mem_strdup(name),
-	    .born = s->now, .died = INT64_MAX, .maker = -1, .killer = -1};
-	return f;
-}
-
-static bool sim_put(struct store *st, const char *folder, const char *name,
-    const struct span *parts, size_t n, struct err *e)
-{
-	struct view *v = (struct view *)st;
-	struct file *f;
-	size_t i;
-	bool half = false;
-
-	if (!enter(v, e)) {
-		half = me(v)->dead && chance(v->sim, 500);
-		if (!half)
-			return false;
-	}
-	f = append(v->sim, folder, name);
-	f->maker = v->client;
-	for (i = 0; i < n; i++)
-		buf_add_span(&f->content, parts[i]);
-	if (half)
-		f->content.n = (size_t)sim_draw(v->sim, f->content.n + 1);
-	return !half;
-}
-
-static bool sim_get(struct store *st, const char *folder, const char *name, uint64_t at,
-    size_t n, struct buf *out, uint64_t *size, struct err *e)
-{
-	struct view *v = (struct view *)st;
-	struct file *f;
-	uint64_t len;
-
-	if (!enter(v, e) || !(f = reach(v, folder, name, e)))
-		return false;
-	len = f->content.n;
-	if (v->client >= 0 && f->maker != v->client && v->sim->now - f->born < SIM_DELTA &&
-	    chance(v->sim, v->sim->chances.torn))
-		len = sim_draw(v->sim, len);
-	if (at == STORE_TAIL)
-		at = len > n ? len - n : 0;
-	if (at < len)
-		buf_add(out, f->content.p + at, n < len - at ? n : len - at);
-	if (size)
-		*size = len;
-	return true;
-}
-
-static bool sim_list(
-    struct store *st, const char *folder, struct store_listing *out, struct err *e)
-{
-	struct view *v = (struct view *)st;
-	size_t i;
-
-	if (!enter(v, e))
-		return false;
-	for (i = 0; i < v->sim->n; i++)
-		if (strcmp(v->sim->files[i].folder, folder) == 0 && listed(v, &v->sim->files[i]))
-			store_listing_add(out, v->sim->files[i].name);
-	store_listing_sort(out);
-	return true;
-}
-
-static bool sim_stat(struct store *st, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
-{
-	struct view *v = (struct view *)st;
-	struct file *f;
-
-	if (!enter(v, e) || !(f = reach(v, folder, name, e)))
-		return false;
-	*size = f->content.n;
-	return true;
-}
-
-static void count_deletion(struct sim *s, int by, const char *folder)
-{
-	bool beside = false;
-	int i;
-
-	if (strncmp(folder, "data/", 5) != 0 && strcmp(folder, "hunks") != 0)
-		return;
-	for (i = 0; i < s->clients; i++)
-		beside = beside || (i != by && s->client[i].busy);
-	s->counts.deleted++;
-	s->counts.beside += beside;
-}
-
-static bool sim_remove(
-    struct store *st, const char *folder, const char *name, struct err *e)
-{
-	struct view *v = (struct view *)st;
-	struct file *f;
-
-	if (!enter(v, e) || !(f = reach(v, folder, name, e)))
-		return false;
-	f->died = v->sim->now;
-	f->killer = v->client;
-	count_deletion(v->sim, v->client, folder);
-	return true;
-}
-
-static bool sim_space(struct store *st, uint64_t *n)
-{
-	(void)st;
-	(void)n;
-	return false;
-}
-
-static void view_free(struct store *st)
-{
-	free(st);
-}
-
-static const struct store_ops sim_ops = {
-    sim_put, sim_get, sim_list, sim_stat, sim_remove, sim_space, view_free};
-
-struct store *sim_store(struct sim *s, int client)
-{
-	struct view *v = mem_zalloc(sizeof *v);
-
-	v->store.ops = &sim_ops;
-	v->store.mount = MOUNT_THROUGH;
-	v->store.describe = "simulated";
-	v->sim = s;
-	v->client = client;
-	return &v->store;
-}
-
-static void copy_one(void *arg, const char *folder, const char *name, struct span content)
-{
-	struct sim *s = arg;
-	struct file *f = append(s, folder, name);
-
-	f->born = 0;
-	buf_add_span(&f->content, content);
-}
-
-void sim_copy(struct sim *s, struct store *from)
-{
-	stores_each(from, copy_one, s);
-}
-
-struct sim_counts sim_count(const struct sim *s)
-{
-	return s->counts;
-}
+/* --- */
 
 struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chances)
 {
@@ -469,6 +301,7 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 	int i;
 
 	s->state = seed;
+	mix(&s->state);
 	s->now = now;
 	s->chances = *chances;
 	for (i = 0; i < SIM_CLIENTS; i++) {
@@ -476,23 +309,18 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 		    env_now, env_now, env_sleep, env_random, env_yield, env_boot};
 		s->client[i].sim = s;
 		s->client[i].number = i;
-		s->client[i].state = seed * 31 + (uint64_t)i;
+		s->client[i].state = seed * SIM_CLIENTS + (uint64_t)i;
+		mix(&s->client[i].state);
+		s->client[i].state *= 0x9e3779b97f4a7c15u;
 	}
 	return s;
 }
 
 void sim_free(struct sim *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->n; i++) {
-		free(s->files[i].folder);
-		free(s->files[i].name);
-		buf_release(&s->files[i].content);
-	}
-	for (i = 0; i < SIM_CLIENTS; i++)
+	sim_folders_free(s);
+	for (int i = 0; i < SIM_CLIENTS; i++)
 		free(s->client[i].stack);
-	free(s->files);
 	free(s);
 }
 
@@ -503,7 +331,7 @@ void sim_wipe(const char *path)
 	struct dirent *de;
 
 	while (d && (de = readdir(d))) {
-		if (de->d_name[0] == '.')
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
 		snprintf(inner, sizeof inner, "%s/%s", path, de->d_name);
 		if (unlink(inner) != 0)

@@ -1,11 +1,11 @@
 /*
  * A storage that several clients see differently, and the clients on it: each runs real
- * engines on its own stack, exactly one at a time, and hands over at every storage operation.
- * Time is virtual. One seed gives one course of events.
+ * engines on its own stack, exactly one at a time, and hands over at storage operations.
+ * Time is virtual. One seed, or one plan, gives one course of events.
  *
  * What a client has done itself it sees at once. What others have done it sees for certain
- * after SIM_DELTA; before that each look may show it or not: a new file, a new file cut
- * short, a file that is gone by now.
+ * SIM_DELTA later; before that each look may show it or not: a new file, a new file cut
+ * short, a file that is gone by now and can be listed, perhaps even read.
  */
 #ifndef BALE_TESTS_SIM_H
 #define BALE_TESTS_SIM_H
@@ -14,26 +14,30 @@
 #include "store/store.h"
 
 #define SIM_CLIENTS 4
-#define SIM_DELTA   (100ll * 1000000000)
+#define SIM_DELTA   (24ll * 3600 * 1000000000) /* a day: patience is counted in days too */
 
 struct sim;
 
 /* Chances are in a thousand, for each operation or hand-over. */
 struct sim_chances {
 	unsigned see;    /* that a young change is seen */
+	bool sticky;     /* what was seen once stays seen */
 	unsigned torn;   /* that a young file which is seen is cut short */
-	unsigned error;  /* that an operation fails */
+	unsigned ghost;  /* that a file which is gone, and is listed, can be read */
+	unsigned error;  /* that an operation fails; a put then leaves nothing, a part or all */
 	unsigned crash;  /* that the run dies there */
+	unsigned stay;   /* that the client goes on, and no other */
 	unsigned sleep;  /* that the client sleeps for long */
 	int64_t pace;    /* the most time that passes with an operation, ns */
-	bool sticky;     /* what was seen once stays seen */
 };
 
 struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chances);
 void sim_free(struct sim *s);
+void sim_weather(struct sim *s, const struct sim_chances *chances);
 
-/* Files that were there long ago. */
+/* Files that were there long ago; and all files of another, with their ages. */
 void sim_copy(struct sim *s, struct store *from);
+void sim_clone(struct sim *s, const struct sim *from);
 
 /* The storage as a client sees it; freed by whoever opens it. -1: as it is. */
 struct store *sim_store(struct sim *s, int client);
@@ -41,6 +45,8 @@ struct env *sim_env(struct sim *s, int client);
 
 uint64_t sim_draw(struct sim *s, uint64_t n);
 int64_t sim_now(const struct sim *s);
+
+/* --- the clients */
 
 /* In a client's script: a new run of it begins, which may crash; whether one is dead. */
 void sim_begin(struct sim *s, int client);
@@ -54,18 +60,42 @@ typedef void sim_script(void *arg, int client);
 void sim_run(struct sim *s, int clients, sim_script *script, void *arg);
 
 /*
- * Hand-over by plan in place of chance: the first client runs to its end but for the given
- * hand-overs, counted over all clients, where the next one goes on.
+ * Hand-over by plan in place of chance: `first` begins, and goes on but for the given
+ * hand-overs. One that sleeps is woken by them: the time passes. Where a client's script
+ * ends, the next one that is awake, by number, goes on.
+ *
+ * Counted are the operations at which another client can make a difference, or notice one:
+ * puts, removals, listings of folders that ever held anything, and looks into bundles and
+ * deltas; all, with `every`. Time stands but for pauses.
  */
-void sim_plan(struct sim *s, const unsigned *at, unsigned n);
-unsigned sim_steps(const struct sim *s);
-
-/* How many bundles were deleted, and how many of them while `busy` of another was set. */
-struct sim_counts {
-	unsigned deleted, beside;
+struct sim_switch {
+	unsigned at; /* the operation before which it happens, counted from 0 */
+	int to;
 };
-void sim_busy(struct sim *s, int client, bool busy);
-struct sim_counts sim_count(const struct sim *s);
+
+void sim_plan(struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every);
+/* How many operations were counted; and whether a client had not ended at one of them. */
+unsigned sim_points(const struct sim *s);
+bool sim_there(const struct sim *s, unsigned at, int client);
+int sim_who(const struct sim *s, unsigned at);
+
+/* --- what happened */
+
+struct sim_counts {
+	uint64_t operations, errors, crashes, sleeps, ghosts, late;
+	uint64_t by[SIM_CLIENTS]; /* operations */
+};
+
+const struct sim_counts *sim_count(const struct sim *s);
+
+/* Told of every file that has come, whole or not, and of every one that has gone. */
+struct sim_watch {
+	void (*put)(void *arg, int client, const char *folder, const char *name);
+	void (*removed)(void *arg, int client, const char *folder, const char *name);
+	void *arg;
+};
+
+void sim_watch(struct sim *s, const struct sim_watch *w);
 
 /* Remove a folder of this machine with all that is in it: a cache. */
 void sim_wipe(const char *path);

@@ -1,0 +1,71 @@
+/* The simulated storage (sim_store.c) and the clients on it (sim.c) know each other. */
+#ifndef BALE_TESTS_SIM_INTERNAL_H
+#define BALE_TESTS_SIM_INTERNAL_H
+
+#include <ucontext.h>
+
+#include "tests/support/sim.h"
+
+#define SIM_FOLDERS 32
+#define SIM_POINTS  4096 /* of a plan, remembered */
+
+struct sim_file {
+	char *name;
+	struct buf content;
+	int64_t born, died;  /* died INT64_MAX: it is there */
+	int maker, killer;   /* clients; -1: nobody */
+	unsigned seen, gone; /* a bit a client: it has noticed */
+};
+
+struct sim_folder {
+	char name[16];
+	struct sim_file *v;  /* ascending by name */
+	size_t n, cap;
+};
+
+struct sim_client {
+	struct env env; /* first: the engines are given its address */
+	struct sim *sim;
+	int number;
+	ucontext_t context;
+	void *stack;
+	bool ended, dead;
+	int64_t wake;
+	uint64_t state; /* of its random bytes */
+};
+
+struct sim {
+	struct sim_chances chances;
+	uint64_t state;
+	int64_t now;
+	struct sim_folder folders[SIM_FOLDERS];
+	size_t n_folders;
+	struct sim_client client[SIM_CLIENTS];
+	ucontext_t outside;
+	int running, clients;
+	bool inside; /* of sim_run */
+	sim_script *script;
+	void *arg;
+	struct sim_counts counts;
+	struct sim_watch watch;
+	/* a plan */
+	bool planned, every;
+	int first;
+	const struct sim_switch *plan;
+	unsigned n_plan, points;
+	uint8_t there[SIM_POINTS]; /* a bit a client that had not ended */
+	int8_t who[SIM_POINTS];    /* was running */
+};
+
+/* Whether this happens, of a thousand times. */
+bool sim_chance(struct sim *s, unsigned thousandths);
+
+/*
+ * Before each operation of a client: others run, time passes, things go wrong. `counts`:
+ * whether a plan counts it.
+ */
+bool sim_enter(struct sim *s, int client, bool counts, struct err *e);
+
+void sim_folders_free(struct sim *s);
+
+#endif

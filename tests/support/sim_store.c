@@ -1,0 +1,322 @@
+/* The simulated storage, as each client sees it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sim_internal.h"
+#include "stores.h"
+
+struct view {
+	struct store store;
+	struct sim *sim;
+	int client; /* -1: sees all as it is, and is not interrupted */
+};
+
+/* --- files */
+
+static struct sim_folder *folder_find(struct sim *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_folders; i++)
+		if (strcmp(s->folders[i].name, name) == 0)
+			return &s->folders[i];
+	return NULL;
+}
+
+static struct sim_folder *folder_get(struct sim *s, const char *name)
+{
+	struct sim_folder *f = folder_find(s, name);
+
+	if (f)
+		return f;
+	if (s->n_folders == SIM_FOLDERS || strlen(name) >= sizeof f->name)
+		abort();
+	f = &s->folders[s->n_folders++];
+	strcpy(f->name, name);
+	return f;
+}
+
+/* Where it stands, or would. */
+static size_t file_place(const struct sim_folder *f, const char *name)
+{
+	size_t low = 0, high = f->n, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (strcmp(f->v[mid].name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct sim_file *file_find(struct sim *s, const char *folder, const char *name)
+{
+	struct sim_folder *f = folder_find(s, folder);
+	size_t at = f ? file_place(f, name) : 0;
+
+	return f && at < f->n && strcmp(f->v[at].name, name) == 0 ? &f->v[at] : NULL;
+}
+
+static struct sim_file *file_add(struct sim *s, const char *folder, const char *name)
+{
+	struct sim_folder *f = folder_get(s, folder);
+	size_t at = file_place(f, name);
+
+	f->v = mem_grow(f->v, &f->cap, f->n + 1, sizeof *f->v);
+	memmove(f->v + at + 1, f->v + at, (f->n - at) * sizeof *f->v);
+	f->n++;
+	f->v[at] = (struct sim_file){.name = mem_strdup(name), .born = s->now,
+	    .died = INT64_MAX, .maker = -1, .killer = -1};
+	return &f->v[at];
+}
+
+/* --- who sees what */
+
+/* Whether a change of that time, by that client, shows. */
+static bool shows(struct view *v, int by, int64_t at, unsigned *noticed)
+{
+	struct sim *s = v->sim;
+
+	if (v->client < 0 || by == v->client || s->now - at >= SIM_DELTA)
+		return true;
+	if (s->chances.sticky && *noticed & 1u << v->client)
+		return true;
+	if (!sim_chance(s, s->chances.see)) {
+		s->counts.late++;
+		return false;
+	}
+	*noticed |= 1u << v->client;
+	return true;
+}
+
+static bool listed(struct view *v, struct sim_file *f)
+{
+	if (!shows(v, f->maker, f->born, &f->seen))
+		return false;
+	if (f->died == INT64_MAX)
+		return true;
+	if (shows(v, f->killer, f->died, &f->gone))
+		return false;
+	v->sim->counts.ghosts++;
+	return true;
+}
+
+static bool enter(struct view *v, bool counts, struct err *e)
+{
+	return v->client < 0 || sim_enter(v->sim, v->client, counts, e);
+}
+
+/* Looks into bundles and deltas: they can be deleted under a run. */
+static bool deletable(const char *folder)
+{
+	return strncmp(folder, "data/", 5) == 0 || strcmp(folder, "hunks") == 0 ||
+	    strcmp(folder, "index") == 0;
+}
+
+/* A file that this client can get at: one that shows, or perhaps still a ghost. */
+static struct sim_file *reach(struct view *v, const char *folder, const char *name,
+    struct err *e)
+{
+	struct sim_file *f = NULL;
+
+	if (!enter(v, deletable(folder), e))
+		return NULL;
+	f = file_find(v->sim, folder, name);
+	if (f && (f->died == INT64_MAX ? shows(v, f->maker, f->born, &f->seen) :
+	    listed(v, f) && sim_chance(v->sim, v->sim->chances.ghost)))
+		return f;
+	err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
+	return NULL;
+}
+
+/* --- operations */
+
+/* What a failed or interrupted put leaves behind: nothing, a part, or all. */
+static void leave(struct view *v, const char *folder, const char *name,
+    const struct span *parts, size_t n)
+{
+	struct sim *s = v->sim;
+	struct sim_file *f;
+	size_t i;
+	bool all;
+
+	if (s->planned || sim_chance(s, 400))
+		return;
+	all = sim_chance(s, 300);
+	f = file_add(s, folder, name);
+	f->maker = v->client;
+	for (i = 0; i < n; i++)
+		buf_add_span(&f->content, parts[i]);
+	if (!all)
+		f->content.n = (size_t)sim_draw(s, f->content.n);
+	if (s->watch.put)
+		s->watch.put(s->watch.arg, v->client, folder, name);
+}
+
+static bool view_put(struct store *st, const char *folder, const char *name,
+    const struct span *parts, size_t n, struct err *e)
+{
+	struct view *v = (struct view *)st;
+	bool was_dead = v->client >= 0 && v->sim->client[v->client].dead;
+	struct sim_file *f;
+	size_t i;
+
+	if (!enter(v, true, e)) {
+		if (!was_dead)
+			leave(v, folder, name, parts, n);
+		return false;
+	}
+	f = file_add(v->sim, folder, name);
+	f->maker = v->client;
+	for (i = 0; i < n; i++)
+		buf_add_span(&f->content, parts[i]);
+	if (v->sim->watch.put)
+		v->sim->watch.put(v->sim->watch.arg, v->client, folder, name);
+	return true;
+}
+
+static bool view_get(struct store *st, const char *folder, const char *name, uint64_t at,
+    size_t n, struct buf *out, uint64_t *size, struct err *e)
+{
+	struct view *v = (struct view *)st;
+	struct sim_file *f = reach(v, folder, name, e);
+	uint64_t len;
+
+	if (!f)
+		return false;
+	len = f->content.n;
+	if (v->client >= 0 && f->maker != v->client && v->sim->now - f->born < SIM_DELTA &&
+	    len && sim_chance(v->sim, v->sim->chances.torn))
+		len = sim_draw(v->sim, len);
+	if (at == STORE_TAIL)
+		at = len > n ? len - n : 0;
+	if (at < len)
+		buf_add(out, f->content.p + at, n < len - at ? n : (size_t)(len - at));
+	if (size)
+		*size = len;
+	return true;
+}
+
+static bool view_list(
+    struct store *st, const char *folder, struct store_listing *out, struct err *e)
+{
+	struct view *v = (struct view *)st;
+	struct sim_folder *f = folder_find(v->sim, folder);
+	size_t i;
+
+	if (!enter(v, f != NULL, e))
+		return false;
+	f = folder_find(v->sim, folder);
+	for (i = 0; f && i < f->n; i++)
+		if (listed(v, &f->v[i]))
+			store_listing_add(out, f->v[i].name);
+	return true;
+}
+
+static bool view_stat(struct store *st, const char *folder, const char *name, uint64_t *size,
+    struct err *e)
+{
+	struct sim_file *f = reach((struct view *)st, folder, name, e);
+
+	if (f)
+		*size = f->content.n;
+	return f != NULL;
+}
+
+static bool view_remove(
+    struct store *st, const char *folder, const char *name, struct err *e)
+{
+	struct view *v = (struct view *)st;
+	struct sim *s = v->sim;
+	struct sim_file *f;
+	bool ok = enter(v, true, e);
+
+	/* A failure may still have removed it. */
+	if (!ok && (s->planned || s->client[v->client].dead || !sim_chance(s, 300)))
+		return false;
+	f = file_find(s, folder, name);
+	if (!f || f->died != INT64_MAX || !shows(v, f->maker, f->born, &f->seen))
+		return ok && err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
+	f->died = s->now;
+	f->killer = v->client;
+	if (s->watch.removed)
+		s->watch.removed(s->watch.arg, v->client, folder, name);
+	return ok;
+}
+
+static bool view_space(struct store *st, uint64_t *n)
+{
+	(void)st;
+	(void)n;
+	return false;
+}
+
+static void view_free(struct store *st)
+{
+	free(st);
+}
+
+static const struct store_ops view_ops = {view_put, view_get, view_list, view_stat,
+    view_remove, view_space, view_free};
+
+struct store *sim_store(struct sim *s, int client)
+{
+	struct view *v = mem_zalloc(sizeof *v);
+
+	v->store.ops = &view_ops;
+	v->store.mount = MOUNT_THROUGH;
+	v->store.describe = "simulated";
+	v->sim = s;
+	v->client = client;
+	return &v->store;
+}
+
+/* --- copies */
+
+static void copy_one(void *arg, const char *folder, const char *name, struct span content)
+{
+	struct sim_file *f = file_add(arg, folder, name);
+
+	f->born = 0;
+	buf_add_span(&f->content, content);
+}
+
+void sim_copy(struct sim *s, struct store *from)
+{
+	stores_each(from, copy_one, s);
+}
+
+void sim_clone(struct sim *s, const struct sim *from)
+{
+	const struct sim_folder *f;
+	struct sim_file *to;
+	size_t i;
+
+	s->now = from->now;
+	for (f = from->folders; f < from->folders + from->n_folders; f++)
+		for (i = 0; i < f->n; i++) {
+			to = file_add(s, f->name, f->v[i].name);
+			to->born = f->v[i].born;
+			to->died = f->v[i].died;
+			to->maker = f->v[i].maker;
+			to->killer = f->v[i].killer;
+			buf_add_span(&to->content, buf_span(&f->v[i].content));
+		}
+}
+
+void sim_folders_free(struct sim *s)
+{
+	struct sim_folder *f;
+	size_t i;
+
+	for (f = s->folders; f < s->folders + s->n_folders; f++) {
+		for (i = 0; i < f->n; i++) {
+			free(f->v[i].name);
+			buf_release(&f->v[i].content);
+		}
+		free(f->v);
+	}
+}
