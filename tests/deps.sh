@@ -5,7 +5,7 @@ set -eu
 
 build='gcc make pkg-config libzstd-dev libb2-dev libjansson-dev libsodium-dev'
 check="$build clang-14 libcmocka-dev libfuse3-dev fuse3 perl rsync attr acl libcap2-bin jq strace git
-spin zstd coreutils util-linux mandoc rclone sshfs openssh-server openssh-client procps"
+spin zstd coreutils util-linux mandoc rclone sshfs openssh-server openssh-client procps python3 davfs2"
 
 case ${1-} in
 build) want=$build ;;

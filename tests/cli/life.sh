@@ -1,25 +1,154 @@
 # The life of a repository on a mounted folder: sourced by the tests of mounts, after lib.sh.
-# life WHERE: WHERE is a folder of the mount; BALE_REPO is made in it.
+#
+# life WHERE SERVED: WHERE is a folder of the mount, in which BALE_REPO is made; SERVED is the
+# same folder at the server. What differs from mount to mount is in functions of the test:
+#   settle   wait until the server has all that was written (nothing, unless redefined)
+#   leave    unmount, or end the mount program
+#   trouble  what else may happen to this mount, in the middle of its life (nothing)
+# BALE_TORTURE=1 makes it long: many interruptions at random moments.
 
-life() {
-	export BALE_REPO="$1/repo"
+settle() { :; }
+leave() { :; }
+trouble() { :; }
+class=through # what doctor shall say, and so whether backups are confirmed
+
+# same_files A B DESCRIPTION: B is A, by rsync
+same_files() {
+	is "$(rsync -aHAX --checksum --dry-run --itemize-changes --delete "$1/" "$2/" 2>&1 |
+		head -n 5)" "" "$3"
+}
+
+# begin: a backup, until its first part is there; `pid` goes on. Slow compression gives time
+# for what is done to it then.
+begin() {
+	parts=$(ls "$BALE_REPO/bands" | grep -c -e -part-)
+	"$BALE" backup src --set life --level 12 --checkpoint 1M -q 2>"$T/begun.log" &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		[ "$(ls "$BALE_REPO/bands" 2>/dev/null | grep -c -e -part-)" -gt "$parts" ] && break
+		sleep 0.02
+	done
+}
+
+# ends STATUS DESCRIPTION: so does what was begun
+ends() {
+	wait $pid 2>/dev/null
+	is $? "$1" "$2: the status is $1"
+}
+
+# interrupt SIGNAL STATUS [SECONDS]: so much later
+interrupt() {
+	begin
+	[ -z "$3" ] || sleep "$3"
+	kill "-$1" $pid 2>/dev/null
+	ends "$2" "interrupted by SIG$1"
+}
+
+# disappear COMMAND...: which makes the mount go in the middle of a backup, and come back
+disappear() {
+	grow 1
+	begin
+	kill -9 "$mount"
+	ends 14 "the mount program dies in the middle"
+	ok "which is told: $(tail -n 1 "$T/begun.log")" test -s "$T/begun.log"
+	end_mount
+	bale_is 14 "not mounted is no empty repository" backup src --set life
+	"$@"
+	ok "mounted again" mountpoint -q "$T/mnt"
+	is "$(snapshots '(.complete | not)')" 1 "what the backup has done is listed"
+}
+
+# grow N: data for so many seconds of slow compression
+grow() {
+	head -c $(($1 * 3000000)) /dev/urandom | od -v -An -tx8 -w64 >"src/grown$1"
+}
+
+snapshots() {
+	"$BALE" list --json | jq -r 'select(.type == "snapshot" and '"$1"') | .snapshot' | wc -l
+}
+
+first_half() { # the folder of the mount
+	export BALE_REPO="$1/repo" BALE_KEY_FILE="$T/key"
+	rm -rf src before back back0 "$T/cache" "$T/key"
+	make_tree src
+	head -c 2000000 /dev/urandom >src/leaves
+	src=$T/src
+
 	bale_is 0 "init" init
 	bale_is 0 "a first backup" backup src --set life --json
 	is "$(field .complete)" true "is complete"
+	[ $class = through ] && confirmed=true || confirmed=false
+	is "$(field .confirmed)" $confirmed "confirmed: $confirmed"
 	cp -a src before
 	echo changed >src/small
 	mv src/sub-x src/sub-y
+	rm src/leaves
 	bale_is 0 "a second backup" backup src --set life --json
 	bale_is 0 "an unchanged one" backup src --set life --json
 	is "$(field .files_new)" 0 "finds nothing new"
-	bale_is 0 "list" list --json
-	is "$(grep -c '"type":"snapshot"' "$T/out")" 3 "shows three snapshots"
-	bale_is 0 "validate --quick" validate --quick
+	is "$(snapshots .complete)" 3 "three are listed"
+	bale_is 0 "restore of the first" restore "latest~2:$src" --to back0
+	same_files before back0 "gives the tree as it was"
+}
+
+interruptions() {
+	before=$(snapshots '(.complete | not)')
+	grow 1
+	interrupt INT 130
+	is "$(snapshots '(.complete | not)')" $((before + 1)) "what it has done is listed"
+	interrupt KILL 137
+	if [ "$BALE_TORTURE" ]; then
+		for k in 1 2 3 4 5 6 7 8 9; do
+			grow $((2 + k % 3))
+			[ $((k % 3)) = 0 ] && interrupt INT 130 "1.$k" || interrupt KILL 137 "0.$k"
+			[ $((k % 3)) = 2 ] && bale_is 0 "a whole one" backup src --set life -q
+			bale_is 0 "validate --quick" validate --quick
+		done
+	fi
+	bale_is 0 "then a backup" backup src --set life --json
+	is "$(field .complete)" true "is complete"
+}
+
+# Deletion is a step of `vacuum --run` that it tells of in its summary.
+second_half() {
+	bale_is 0 "prune" prune --set life --keep-last 1 --json
+	is "$(snapshots .complete)" 1 "leaves one snapshot"
+	bale_is 0 "vacuum" vacuum --json
+	is "$(field '.live_bytes + .dead_bytes + .condemned_bytes + .unknown_bytes - .total_bytes')" \
+		0 "accounts for every byte"
+	ok "finds what nobody needs" test "$(field .dead_bytes)" -ge 1900000
+	settle
+	before_vacuum=$(count "$2/repo/data" -type f)
+	bale_is 0 "vacuum --run" vacuum --run --sole-client --json
+	ok "condemns it" test "$(field .condemned_bundles)" -gt 0
+	deleted=$(field '.deleted_files // empty')
+	settle
+	bale_is 0 "validate --stored" validate --stored
 	bale_is 0 "validate --full" validate --full
 	bale_is 0 "restore" restore "latest:$src" --to back
-	same_tree src back "gives the tree"
-	bale_is 0 "restore of the first" restore "latest~2:$src" --to back0
-	same_tree before back0 "gives the tree as it was"
+	same_files src back "gives the tree"
 	bale_is 0 "cat" cat "latest:$src/small"
 	is "$(cat "$T/out")" changed "gives the file"
+}
+
+# The same from the server's own folder, by one who never saw the repository.
+elsewhere() {
+	leave
+	bale_is 14 "not mounted is no empty repository" list
+	export BALE_REPO="$1/repo"
+	bale_is 0 "in the server's own folder: validate --stored" \
+		validate --stored --cache-dir "$T/cache2"
+	bale_is 0 "validate --full" validate --full --cache-dir "$T/cache2"
+	rm -rf back back0
+	bale_is 0 "restore" restore "latest:$src" --to back --cache-dir "$T/cache2"
+	same_files src back "gives the tree"
+	rm -rf back "$T/cache2"
+}
+
+life() {
+	first_half "$1"
+	trouble
+	interruptions
+	second_half "$1" "$2"
+	elsewhere "$2"
 }

@@ -1,0 +1,28 @@
+# The life of a repository on rclone mounts, sourced by a test for each kind of server.
+. "$(dirname "$0")/lib.sh"
+. "$TOP/tests/cli/mounts.sh"
+. "$TOP/tests/cli/life.sh"
+
+need rclone fusermount3 rsync jq
+export RCLONE_CONFIG="$T/rclone.conf" XDG_CACHE_HOME="$T/xdg"
+: >"$RCLONE_CONFIG"
+mkdir served mnt
+
+# rclone_life MODE FOLDER-OF-THE-SERVER
+rclone_life() {
+	mode=$1
+	echo "# --vfs-cache-mode $1"
+	rclone_mount "$1" --vfs-write-back 1s
+	ok "mounted" mountpoint -q mnt
+	case $1 in
+	off | minimal) class=through ;;
+	*) class=write-back ;;
+	esac
+	settle() { ok "all is uploaded" wait_for rclone_settled; }
+	leave() { settle && end_mount; }
+	trouble() { [ $class != through ] || disappear rclone_mount "$mode"; }
+	bale_is 0 "doctor" doctor mnt --json
+	is "$(field .class)" $class "the class is $class"
+	mkdir "mnt/$1"
+	life "$T/mnt/$1" "$2/$1"
+}
