@@ -42,15 +42,17 @@ static void load_sizes(struct run *r)
 	buf_release(&b);
 }
 
+/* What this run wrote counts only where a close means that the storage has it. */
 static void save_sizes(struct run *r)
 {
+	bool own = r->repo->store->mount == MOUNT_THROUGH;
 	uint32_t i, n = inventory_count(r->inventory);
 	struct buf b = BUF_EMPTY, old = BUF_EMPTY;
 	const struct stocked *s;
 
 	for (i = 0; i < n; i++) {
 		s = inventory_get(r->inventory, i);
-		if (!s->named || !(s->own || (s->listed && s->sized)))
+		if (!s->named || !((s->own && own) || (s->listed && s->sized)))
 			continue;
 		buf_add_byte(&b, (uint8_t)s->type);
 		buf_add(&b, s->name.b, ID_SIZE);
