@@ -9,6 +9,7 @@
 struct lent {
 	struct store store;
 	struct store *inner;
+	struct store_listing *log; /* may be NULL */
 };
 
 static struct store *inner_of(struct store *s)
@@ -19,7 +20,17 @@ static struct store *inner_of(struct store *s)
 static bool lent_put(struct store *s, const char *folder, const char *name,
     const struct span *parts, size_t n_parts, struct err *e)
 {
-	return store_put(inner_of(s), folder, name, parts, n_parts, e);
+	struct lent *l = (struct lent *)s;
+	char *path;
+
+	if (!l->inner->ops->put(l->inner, folder, name, parts, n_parts, e))
+		return false;
+	if (l->log) {
+		path = mem_printf("%s/%s", folder, name);
+		store_listing_add(l->log, path);
+		free(path);
+	}
+	return true;
 }
 
 static bool lent_get(struct store *s, const char *folder, const char *name, uint64_t at,
@@ -65,6 +76,14 @@ static const struct store_ops lent_ops = {
     .space = lent_space,
     .free = lent_free,
 };
+
+struct store *store_lend_logged(struct store *inner, struct store_listing *log)
+{
+	struct store *s = store_lend(inner);
+
+	((struct lent *)s)->log = log;
+	return s;
+}
 
 struct store *store_lend(struct store *inner)
 {

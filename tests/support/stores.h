@@ -10,6 +10,9 @@
  */
 struct store *store_lend(struct store *inner);
 
+/* The same, which adds what is put through it to the log as "folder/name", in order. */
+struct store *store_lend_logged(struct store *inner, struct store_listing *log);
+
 /* Each file of a repository, folder by folder, in order. */
 typedef void stores_fn(void *arg, const char *folder, const char *name, struct span content);
 void stores_each(struct store *s, stores_fn *fn, void *arg);
