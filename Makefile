@@ -155,8 +155,9 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
-torture: $O/unit/test_crash $O/unit/test_crash_vacuum $O/unit/test_determinism ## crashes of recoveries from crashes, and more
+torture: $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism) ## crashes of recoveries from crashes, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
+	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 
