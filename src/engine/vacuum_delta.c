@@ -1,8 +1,7 @@
 /*
- * The delta of a vacuum: the directories of its bundles, and where everything went. Small
- * deltas that have become many are taken into it, so that their number grows with the
- * logarithm of what they tell of. What is taken over is cleaned: bundles that are gone, and
- * moves that no hint leads to any more.
+ * The delta of a vacuum: the directories of its bundles, and where everything went. Others
+ * are taken into it, as vacuum_merge.c chooses. What is taken over is cleaned: of bundles that
+ * are gone, and of moves that no hint leads to any more.
  */
 #include <stdlib.h>
 
@@ -10,9 +9,6 @@
 #include "engine/vacuum_run.h"
 
 #define DELTA_BYTES (16u << 20) /* a delta is put when it has grown to this */
-#define TIER_FIRST  (64u << 10) /* plain bytes of the smallest tier; the next is 8 times that */
-#define TIERS       4
-#define TIER_MANY   8           /* deltas that a tier, with those below it, may have */
 
 static bool delta_put(struct vacuum *x, struct err *e)
 {
@@ -92,51 +88,7 @@ static bool add_moves(struct vacuum *x, struct err *e)
 	return true;
 }
 
-/* --- taking in small deltas */
-
-static unsigned tier_of(size_t size)
-{
-	unsigned t = 0;
-
-	for (size_t most = TIER_FIRST; size > most && t < TIERS; most *= 8)
-		t++;
-	return t;
-}
-
-/* The highest tier up to which deltas have become too many; -1: none has. */
-static int crowded(const struct vac *v)
-{
-	size_t count[TIERS + 1] = {0}, n = 0, i;
-	int t, found = -1;
-
-	for (i = 0; i < v->n_deltas; i++)
-		if (!map_get(&v->superseded, &v->deltas[i].name))
-			count[tier_of(v->deltas[i].size)]++;
-	for (t = 0; t < TIERS; t++) {
-		n += count[t];
-		if (n > TIER_MANY) {
-			found = t;
-			n = 1;
-		}
-	}
-	return found;
-}
-
-/* What leads on from where hints lead is needed too. */
-static void spread_hints(struct vac *v)
-{
-	bool changed = true;
-	size_t i;
-
-	while (changed) {
-		changed = false;
-		for (i = 0; i < v->n_moves; i++) {
-			if (!v->held[v->moves[i].from].hinted || v->held[v->moves[i].to].hinted)
-				continue;
-			v->held[v->moves[i].to].hinted = changed = true;
-		}
-	}
-}
+/* --- taking in others */
 
 static const struct held *find(const struct vac *v, const struct id *name)
 {
@@ -166,12 +118,12 @@ static void take_over(struct vacuum *x, struct span plain)
 	if (delta_open(&it, plain, NULL))
 		while ((st = delta_next_bundle(&it, &b, NULL)) == STEP_ITEM) {
 			h = find(&x->v, &b.name);
-			if (!h || !h->condemned || h->listed)
+			if (!h || vac_keeps_bundle(h))
 				delta_add_bundle(&x->delta, &b);
 		}
 	while (st != STEP_FAILED && (st = delta_next_move(&it, &m, NULL)) == STEP_ITEM) {
 		h = find(&x->v, &m.from);
-		if (!h || h->hinted || h->listed)
+		if (!h || vac_keeps_move(h))
 			delta_add_move(&x->delta, &m);
 	}
 	while (st != STEP_FAILED && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
@@ -189,27 +141,25 @@ static bool take_in(struct vacuum *x, const struct id *name, struct buf *plain, 
 	return delta_full(x, e);
 }
 
-static bool consolidate(struct vacuum *x, struct err *e)
+static bool take_in_all(struct vacuum *x, struct err *e)
 {
-	int tier = crowded(&x->v);
 	struct buf plain = BUF_EMPTY;
+	const struct vac_delta *d;
 	size_t i;
 	bool ok = true;
 
-	if (tier >= 0)
-		spread_hints(&x->v);
-	for (i = 0; ok && i < x->v.n_deltas; i++)
-		if ((int)tier_of(x->v.deltas[i].size) <= tier &&
-		    !map_get(&x->v.superseded, &x->v.deltas[i].name) &&
-		    !map_get(&x->superseded, &x->v.deltas[i].name))
-			ok = take_in(x, &x->v.deltas[i].name, &plain, e);
+	for (i = 0; ok && i < x->v.n_deltas; i++) {
+		d = &x->v.deltas[i];
+		if (d->merge && !map_get(&x->superseded, &d->name))
+			ok = take_in(x, &d->name, &plain, e);
+	}
 	buf_release(&plain);
 	return ok;
 }
 
 bool delta_finish(struct vacuum *x, struct err *e)
 {
-	if (!add_moves(x, e) || !consolidate(x, e))
+	if (!add_moves(x, e) || !take_in_all(x, e))
 		return false;
 	if (x->delta.n_bundles + x->delta.n_moves + x->delta.n_gone == 0)
 		return true;

@@ -74,11 +74,14 @@ static bool take_bundle(struct vac *v, const struct delta_bundle *b, struct dire
 	struct held *h = &v->held[number];
 	struct vac_band *run;
 
+	if (h->told)
+		h->delta = (uint32_t)v->n_deltas;
 	if (h->told || !directory_decode(b->directory, dir, NULL))
 		return true;
 	h->type = b->type;
 	h->listed = bundle_listed(v, h->type, &h->name);
 	h->told = true;
+	h->delta = (uint32_t)v->n_deltas;
 	h->chunks = dir->n_chunks;
 	h->base = v->chunks;
 	v->chunks += h->chunks;
@@ -98,7 +101,8 @@ static void take_move(struct vac *v, const struct delta_move *m)
 	uint32_t to = vac_held(v, FILE_DATA, &m->to, 0);
 
 	v->moves = mem_grow(v->moves, &v->moves_cap, v->n_moves + 1, sizeof *v->moves);
-	v->moves[v->n_moves++] = (struct vac_move){from, m->slot, m->count, to, m->to_slot};
+	v->moves[v->n_moves++] = (struct vac_move){
+	    from, m->slot, m->count, to, m->to_slot, (uint32_t)v->n_deltas};
 }
 
 /* STEP_FAILED with *e empty: the delta is not whole. */
@@ -138,7 +142,7 @@ static bool read_delta(struct vac *v, const struct id *id, struct buf *plain,
 		}
 	} else if (take_delta(v, buf_span(plain), &why) != STEP_FAILED) {
 		v->deltas = mem_grow(v->deltas, &v->deltas_cap, v->n_deltas + 1, sizeof *v->deltas);
-		v->deltas[v->n_deltas++] = (struct vac_delta){*id, plain->n};
+		v->deltas[v->n_deltas++] = (struct vac_delta){.name = *id, .size = plain->n};
 		return true;
 	} else if (why.kind != ERR_NONE) {
 		*e = why;

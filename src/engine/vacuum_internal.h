@@ -10,7 +10,9 @@
  *   vacuum_resolve.c  a reference to the one usable place that is marked
  *   vacuum_mark.c     lists and hunks, each once; what they refer to is marked
  *   vacuum_frames.c   frames of a bundle, neighbours in one read
- *   vacuum_share.c    live shares, totals, thresholds
+ *   vacuum_merge.c    deltas that are to be put together
+ *   vacuum_share.c    live shares, totals
+ *   vacuum_predict.c  what acting below each threshold costs and frees
  *
  * Memory: a bit a chunk, and a constant for each bundle, hunk, move and small file.
  */
@@ -47,6 +49,7 @@ struct held {
 	uint64_t base;        /* the bit of slot 0 */
 	uint64_t dir_at;      /* its directory in the spool */
 	uint32_t dir_n, ids_at; /* its length; offset of the ids in it */
+	uint32_t delta;       /* that tells of it, the last of several */
 	uint32_t chunks;
 	bool told;            /* by a delta: the directory is known */
 	bool listed, condemned;
@@ -58,13 +61,16 @@ struct held {
 	bool orphan;          /* the band of its run is not there */
 	uint64_t live;        /* bytes */
 	uint64_t copy;        /* bytes of live frames and shares of frames */
-	uint64_t tables;      /* bytes of directory that go with them */
+	uint64_t anew;        /* plain bytes of the shares, which are framed anew */
+	uint64_t tables;      /* bytes of directory and moves that go with them */
 	uint32_t live_chunks;
 };
 
 struct vac_delta {
 	struct id name;
 	size_t size; /* of its plain bytes */
+	size_t gone; /* of them about what is no more, about */
+	bool merge;  /* to be taken into the delta of this run */
 };
 
 enum vac_state {
@@ -111,6 +117,7 @@ struct vac_chunk {
 /* A move, its bundles by number. */
 struct vac_move {
 	uint32_t from, slot, count, to, to_slot;
+	uint32_t delta;
 };
 
 struct vac {
@@ -170,8 +177,12 @@ struct vac {
 	struct cache_pack **packs;
 	size_t n_packs, packs_cap;
 
+	/* vacuum_merge.c */
+	uint64_t merge_write, merge_free; /* bytes */
+
 	/* vacuum_share.c */
 	uint64_t dead_files;  /* bytes of files that are no bundles */
+	uint64_t idle_files;  /* bytes of evidence that nobody asks for any more */
 	uint64_t open_dead;   /* dead bytes in bundles of unfinished runs */
 };
 
@@ -274,6 +285,19 @@ typedef bool vac_frame_fn(void *arg, uint32_t frame, struct span stored, struct 
  */
 bool vac_frames(struct vac *v, const struct held *h, const struct directory *d,
     const uint32_t *frames, size_t n, vac_frame_fn *fn, void *arg, struct err *e);
+
+/* --- vacuum_merge.c */
+
+/* Which deltas are to be put together, and what that writes and frees. */
+void vac_merge(struct vac *v);
+
+/* What is taken over of a delta. */
+bool vac_keeps_bundle(const struct held *h);
+bool vac_keeps_move(const struct held *from);
+
+/* --- vacuum_predict.c */
+
+void vac_predict(struct vac *v);
 
 /* --- vacuum_share.c */
 

@@ -1,6 +1,5 @@
 /*
- * How much of each bundle is alive, what everything on the storage counts as, and what it
- * would cost and free to act on the bundles below each threshold.
+ * How much of each bundle is alive, and what everything on the storage counts as.
  *
  * A frame's stored bytes count as live by the share of its plain bytes that is; a bundle's
  * header, directory and trailer are alive if anything in it is.
@@ -8,14 +7,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "codec/seal.h"
 #include "engine/vacuum_internal.h"
-
-#define FRAME_TABLE 25  /* bytes of directory that a frame takes, about */
-#define MOVE_TABLE  56  /* bytes of delta that a move takes, about */
-#define BUNDLE_FIX  360 /* header, trailer, seals, and its record in a delta */
-#define DEAD_SHARE  20  /* the rule: at most one part in so many may stay dead */
-
-static const int thresholds[VACUUM_THRESHOLDS] = {0, 30, 50, 70, 90, 100};
 
 /* --- bundles */
 
@@ -28,40 +21,81 @@ static uint64_t varint_size(uint64_t n)
 	return size;
 }
 
-static void share_frame(
-    const struct vac *v, struct held *h, const struct directory *d, const struct frame_rec *f)
-{
-	uint64_t plain = 0;
-	uint32_t i;
+/* The directory stands in the bundle and in a delta. */
+#define TABLES 2
 
+/* A run of live slots, as copying moves them: whole frames follow each other, and rests do. */
+struct live_run {
+	uint32_t first, next;
+	bool whole;
+};
+
+static void end_run(struct held *h, const struct live_run *r)
+{
+	if (r->next > r->first)
+		h->tables += 2 * ID_SIZE + 2 * varint_size(r->first) +
+		    varint_size(r->next - r->first);
+}
+
+static void add_slot(struct held *h, struct live_run *r, uint32_t slot, bool whole)
+{
+	if (slot != r->next || whole != r->whole) {
+		end_run(h, r);
+		*r = (struct live_run){slot, slot, whole};
+	}
+	r->next = slot + 1;
+}
+
+static uint64_t frame_table(const struct frame_rec *f)
+{
+	return 1 + varint_size(f->stored) + varint_size(f->plain) + varint_size(f->chunks) +
+	    DIGEST_SHORT;
+}
+
+static void share_frame(const struct vac *v, struct held *h, const struct directory *d,
+    const struct frame_rec *f, struct live_run *r)
+{
+	size_t extra = seal_size(keyring_sealer(v->repo->keys, PURPOSE_FRAMES), 0);
+	uint32_t i, live = 0;
+	uint64_t plain = 0;
+
+	for (i = f->first; i < f->first + f->chunks; i++)
+		live += vac_marked(v, h, i);
+	if (live == 0)
+		return;
 	for (i = f->first; i < f->first + f->chunks; i++) {
 		if (!vac_marked(v, h, i))
 			continue;
 		plain += d->lengths[i];
-		h->live_chunks++;
-		h->tables += ID_SIZE + varint_size(d->lengths[i]);
+		h->tables += TABLES * (ID_SIZE + varint_size(d->lengths[i]));
+		add_slot(h, r, i, live == f->chunks);
 	}
-	if (plain == 0)
-		return;
+	h->live_chunks += live;
 	h->live += f->stored * plain / f->plain;
-	h->tables += FRAME_TABLE + MOVE_TABLE / 2;
+	if (live == f->chunks) {
+		h->copy += f->stored;
+		h->tables += TABLES * frame_table(f);
+	} else {
+		h->copy += (f->stored - extra) * plain / f->plain;
+		h->anew += plain;
+	}
 }
 
 static bool share_bundle(struct vac *v, struct held *h, struct directory *d, struct err *e)
 {
+	struct live_run run = {.first = 0};
 	uint64_t frames = 0;
 	uint32_t i;
 
 	if (!vac_directory(v, h, d, e))
 		return false;
-	h->live = h->tables = 0;
+	h->live = h->copy = h->anew = h->tables = 0;
 	h->live_chunks = 0;
 	for (i = 0; i < d->n_frames; i++) {
 		frames += d->frames[i].stored;
-		share_frame(v, h, d, &d->frames[i]);
+		share_frame(v, h, d, &d->frames[i], &run);
 	}
-	h->copy = h->live;
-	h->tables *= 2; /* once more in the delta */
+	end_run(h, &run);
 	if (h->live_chunks > 0 && h->size > frames)
 		h->live += h->size - frames;
 	return true;
@@ -212,6 +246,9 @@ static bool count_file(struct vac *v, enum vac_folder folder, const char *name, 
 		return err_wrap(e, "size of %s/%s", vac_folders[folder], name);
 	}
 	res->total_bytes += size;
+	if (folder == VAC_BANDS && vac_evidence_idle(v, name) &&
+	    !vac_names(&v->files, folder, name))
+		v->idle_files += size;
 	switch (vac_class(v, folder, name)) {
 	case VAC_LIVE:
 		res->live_bytes += size;
@@ -243,61 +280,11 @@ static bool count_files(struct vac *v, struct err *e)
 	return true;
 }
 
-/* --- thresholds */
-
-static void predict(struct vac *v, struct vacuum_threshold *t)
-{
-	uint64_t target = v->repo->params.bundle_target, gone = v->dead_files, copy = 0;
-	const struct held *h;
-	size_t i;
-
-	t->dead_bytes = v->result->dead_bytes - v->dead_files;
-	for (i = 0; i < v->n_held; i++) {
-		h = &v->held[i];
-		if (h->told && h->listed && h->condemned && h->live_chunks > 0) {
-			copy += h->copy; /* to be rescued */
-			t->write_bytes += h->copy + h->tables;
-		}
-		if (!vac_victim(h, t->below))
-			continue;
-		t->bundles++;
-		gone += h->size;
-		t->dead_bytes -= h->size - h->live;
-		copy += h->copy;
-		t->write_bytes += h->copy + h->tables;
-	}
-	t->write_bytes += (copy + target - 1) / target * BUNDLE_FIX;
-	t->free_bytes = gone > t->write_bytes ? gone - t->write_bytes : 0;
-}
-
-/*
- * The rule: go up the thresholds until no more than a twentieth of everything stays dead,
- * but take no step that writes more than it frees.
- */
-static int choose(const struct vacuum_result *res)
-{
-	const struct vacuum_threshold *t = res->thresholds;
-	int i = 0;
-
-	while (i + 1 < VACUUM_THRESHOLDS && t[i].dead_bytes * DEAD_SHARE > res->total_bytes &&
-	    t[i + 1].free_bytes >= t[i].free_bytes &&
-	    t[i + 1].write_bytes - t[i].write_bytes <= t[i + 1].free_bytes - t[i].free_bytes)
-		i++;
-	return t[i].below;
-}
-
 bool vac_share(struct vac *v, struct err *e)
 {
-	struct vacuum_result *res = v->result;
-	int i;
-
 	if (!share_bundles(v, e) || !count_files(v, e))
 		return false;
-	for (i = 0; i < VACUUM_THRESHOLDS; i++) {
-		res->thresholds[i] = (struct vacuum_threshold){.below = thresholds[i]};
-		predict(v, &res->thresholds[i]);
-	}
-	res->below_chosen = v->o->below < 0;
-	res->below = res->below_chosen ? choose(res) : v->o->below;
+	vac_merge(v);
+	vac_predict(v);
 	return true;
 }

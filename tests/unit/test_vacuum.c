@@ -73,7 +73,15 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-/* Prediction and outcome, but for the few small files that each run writes itself. */
+/* Tombstones come and go by their own rule: what they take is not predicted. */
+static uint64_t bytes_of(struct store *s)
+{
+	return store_bytes(s) - folder_bytes(s, "tombstones");
+}
+
+/* What is left of the fixed sizes that are guessed: head and tail, lines of directories. */
+#define APART 1024
+
 static void test_exact(void **state)
 {
 	static const int below[] = {0, 30, 50, 70, 90, 100};
@@ -93,11 +101,11 @@ static void test_exact(void **state)
 	for (k = 0; k < 6; k++) {
 		vacuum_must(w.store, &look, &before);
 		add_up(w.store, &before);
-		bytes = store_bytes(w.store);
+		bytes = bytes_of(w.store);
 		vacuum_all(&w, below[k], &res);
-		freed = bytes > store_bytes(w.store) ? bytes - store_bytes(w.store) : 0;
+		freed = bytes > bytes_of(w.store) ? bytes - bytes_of(w.store) : 0;
 		if (apart(freed, before.thresholds[k].free_bytes) >=
-		    before.thresholds[k].free_bytes / 100 + 16384)
+		    before.thresholds[k].free_bytes / 100 + APART)
 			fail_msg("below %d: %ju freed, %ju predicted; %ju written, %ju predicted", below[k],
 			    (uintmax_t)freed, (uintmax_t)before.thresholds[k].free_bytes,
 			    (uintmax_t)res.written_bytes, (uintmax_t)before.thresholds[k].write_bytes);
@@ -105,7 +113,7 @@ static void test_exact(void **state)
 		vacuum_must(w.store, &look, &res);
 		add_up(w.store, &res);
 		assert_int_equal(res.condemned_bytes, 0);
-		assert_true(apart(res.dead_bytes, before.thresholds[k].dead_bytes) < 16384);
+		assert_true(apart(res.dead_bytes, before.thresholds[k].dead_bytes) < APART);
 	}
 	assert_int_equal(res.dead_bytes, 0);
 	assert_int_equal(res.unknown_bytes, 0);
