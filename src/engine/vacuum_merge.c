@@ -15,9 +15,10 @@
 #include "codec/seal.h"
 #include "engine/vacuum_internal.h"
 
-#define LARGE      (8u << 20) /* plain bytes; half of what one is put at */
-#define MANY       8          /* fewer small ones are left alone */
-#define RECORD     66         /* bytes of a bundle's record, besides its directory, about */
+#define LARGE      (8u << 20)  /* plain bytes; half of what one is put at */
+#define MANY       8           /* fewer small ones are left alone */
+#define MUCH       (64u << 10) /* bytes about what is gone; for fewer none is written anew */
+#define RECORD     66          /* bytes of a bundle's record, besides its directory, about */
 #define MOVE       52
 #define HEADER     40
 
@@ -110,7 +111,7 @@ void vac_merge(struct vac *v)
 		d = &v->deltas[i];
 		if (map_get(&v->superseded, &d->name))
 			continue;
-		d->merge |= d->gone > d->size / 2;
+		d->merge |= d->gone > d->size / 2 && d->gone > MUCH;
 		if (!d->merge)
 			continue;
 		v->merge_write += d->size - d->gone + ID_SIZE - HEADER;
