@@ -186,6 +186,7 @@ static void opened(struct cli *c)
 {
 	struct known k;
 
+	c->repo->transfers = TRANSFERS;
 	c->repo->stop = &signals_stop;
 	c->repo->on_retry = on_retry;
 	c->repo->retry_arg = &c->report;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/vacuum_internal.h"
+#include "repo/deltas.h"
 
 static bool bundle_listed(const struct vac *v, enum file_type type, const struct id *name)
 {
@@ -130,12 +131,12 @@ static enum step take_delta(struct vac *v, struct span plain, struct err *e)
 	return step;
 }
 
-static bool read_delta(struct vac *v, const struct id *id, struct buf *plain,
-    struct err *e)
+static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id,
+    struct buf *plain, struct err *e)
 {
 	struct err why = ERR_EMPTY;
 
-	if (!repo_get_delta(v->repo, id, plain, &why)) {
+	if (!deltas_get(deltas, id, plain, &why)) {
 		if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
 			*e = why;
 			return false;
@@ -156,17 +157,23 @@ static bool read_delta(struct vac *v, const struct id *id, struct buf *plain,
 static bool read_listed(struct vac *v, bool condemned, struct err *e)
 {
 	const struct store_listing *l = &v->lists[VAC_INDEX];
+	struct deltas *deltas = deltas_new(v->repo);
 	struct buf plain = BUF_EMPTY;
 	struct id id;
 	size_t i;
 	bool ok = true;
 
+	for (i = 0; i < l->n; i++)
+		if (id_of_name(l->names[i], &id) && !map_get(&v->superseded, &id) &&
+		    vac_names(&v->files, VAC_INDEX, l->names[i]) == condemned)
+			deltas_add(deltas, &id);
 	for (i = 0; ok && i < l->n; i++) {
 		if (!id_of_name(l->names[i], &id) || map_get(&v->superseded, &id) ||
 		    vac_names(&v->files, VAC_INDEX, l->names[i]) != condemned)
 			continue;
-		ok = !vac_stopped(v, e) && read_delta(v, &id, &plain, e);
+		ok = !vac_stopped(v, e) && read_delta(v, deltas, &id, &plain, e);
 	}
+	deltas_free(deltas);
 	buf_release(&plain);
 	return ok;
 }

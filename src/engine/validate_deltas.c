@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "format/delta.h"
+#include "repo/deltas.h"
 
 uint32_t valid_bundle(struct valid *v, enum file_type type, const struct id *name)
 {
@@ -238,15 +239,15 @@ static void delta_bad(
 	damage_add(v, path, kind, why->text);
 }
 
-static bool read_delta(struct valid *v, const char *name, struct map *superseded,
-    struct buf *plain, struct err *e)
+static bool read_delta(struct valid *v, struct deltas *deltas, const char *name,
+    struct map *superseded, struct buf *plain, struct err *e)
 {
 	struct err why = ERR_EMPTY;
 	struct fault f;
 	struct id id;
 
 	id_of_name(name, &id);
-	if (!repo_get_delta(v->repo, &id, plain, &why)) {
+	if (!deltas_get(deltas, &id, plain, &why)) {
 		if (valid_fatal(&why)) {
 			*e = why;
 			return false;
@@ -287,12 +288,16 @@ bool valid_deltas(struct valid *v, struct err *e)
 	struct buf plain = BUF_EMPTY;
 	struct map superseded;
 	struct id id;
+	struct deltas *deltas = deltas_new(v->repo);
 	bool ok = repo_list(v->repo, "index", &l, e);
 
 	map_init(&superseded, ID_SIZE);
+	for (size_t i = 0; ok && i < l.n; i++)
+		if (id_of_name(l.names[i], &id))
+			deltas_add(deltas, &id);
 	for (size_t i = 0; ok && i < l.n; i++) {
 		if (id_of_name(l.names[i], &id))
-			ok = read_delta(v, l.names[i], &superseded, &plain, e) &&
+			ok = read_delta(v, deltas, l.names[i], &superseded, &plain, e) &&
 			     !valid_stopped(v, e);
 		else
 			valid_note(
@@ -300,6 +305,7 @@ bool valid_deltas(struct valid *v, struct err *e)
 	}
 	if (ok)
 		judge_missing(v, &l, &superseded);
+	deltas_free(deltas);
 	map_release(&superseded);
 	store_listing_release(&l);
 	buf_release(&plain);

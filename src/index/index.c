@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "format/delta.h"
 #include "index/run.h"
+#include "repo/deltas.h"
 
 #define RUNS_MAX  8
 #define RUN_BYTES (8u << 20) /* entries of a run that is sorted in memory: 262,144 */
@@ -200,14 +201,15 @@ static bool note_superseded(struct map *gone, struct span plain, struct fault *f
  * One that is not whole is not there: its writer has died, or it is damaged. Its chunks are
  * unknown then and at worst stored once more; it must not keep anyone from a backup.
  */
-static bool fetch(struct index *x, const struct id *delta, struct map *gone, struct err *e)
+static bool fetch(struct index *x, struct deltas *deltas, const struct id *delta,
+    struct map *gone, struct err *e)
 {
 	struct buf plain = BUF_EMPTY;
 	struct err why = ERR_EMPTY;
 	struct fault f;
 	bool ok;
 
-	ok = repo_get_delta(x->repo, delta, &plain, &why);
+	ok = deltas_get(deltas, delta, &plain, &why);
 	if (ok && (!run_builder_add(&x->building, delta, buf_span(&plain), &f) ||
 	              !note_superseded(gone, buf_span(&plain), &f)))
 		ok = err_fault(&why, &f);
@@ -224,6 +226,7 @@ static bool fetch(struct index *x, const struct id *delta, struct map *gone, str
 static bool load(struct index *x, struct err *e)
 {
 	struct store_listing names = {NULL, 0, 0};
+	struct deltas *deltas;
 	struct map gone;
 	struct id id;
 	size_t i;
@@ -233,10 +236,15 @@ static bool load(struct index *x, struct err *e)
 		return true;
 	map_init(&gone, ID_SIZE);
 	map_runs(x);
+	deltas = deltas_new(x->repo);
 	ok = repo_list(x->repo, "index", &names, e);
 	for (i = names.n; ok && i-- > 0;)
+		if (id_of_name(names.names[i], &id) && !covered(x, &id))
+			deltas_add(deltas, &id);
+	for (i = names.n; ok && i-- > 0;)
 		if (id_of_name(names.names[i], &id) && !covered(x, &id) && !map_get(&gone, &id))
-			ok = fetch(x, &id, &gone, e);
+			ok = fetch(x, deltas, &id, &gone, e);
+	deltas_free(deltas);
 	if (ok) {
 		finish_run(x);
 		merge_runs(x);

@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "format/delta.h"
+#include "repo/deltas.h"
 
 struct place {
 	uint64_t prefix;
@@ -135,8 +136,10 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 static bool load(struct resolver *res, struct err *e)
 {
 	struct store_listing l = {0};
+	struct deltas *deltas = deltas_new(res->repo);
 	struct buf plain = BUF_EMPTY;
 	struct map gone;
+	struct id name;
 	bool ok = false;
 
 	map_init(&gone, ID_SIZE);
@@ -144,14 +147,15 @@ static bool load(struct resolver *res, struct err *e)
 		err_wrap(e, "listing the deltas");
 		goto out;
 	}
+	for (size_t i = 0; i < l.n; i++)
+		if (id_of_name(l.names[i], &name))
+			deltas_add(deltas, &name);
 	for (size_t i = 0; i < l.n; i++) {
 		struct err one = ERR_EMPTY;
-		struct id name;
 
 		if (!id_of_name(l.names[i], &name) || map_get(&gone, name.b))
 			continue;
-		buf_clear(&plain);
-		if (repo_get_delta(res->repo, &name, &plain, &one)) {
+		if (deltas_get(deltas, &name, &plain, &one)) {
 			add_delta(res, buf_span(&plain), &gone);
 		} else if (one.kind != ERR_CORRUPT && one.kind != ERR_MISSING &&
 		           one.kind != ERR_NEWER) {
@@ -164,6 +168,7 @@ static bool load(struct resolver *res, struct err *e)
 	res->loaded = ok = true;
 out:
 	store_listing_release(&l);
+	deltas_free(deltas);
 	buf_release(&plain);
 	map_release(&gone);
 	return ok;

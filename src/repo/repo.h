@@ -39,6 +39,7 @@ struct repo {
 	struct keyring *keys;
 	struct compressor_cache
 	    *compressors;        /* for reading; a writer brings its own level */
+	unsigned transfers;      /* operations at once, to read ahead; 0: on the calling thread */
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
