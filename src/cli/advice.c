@@ -47,6 +47,11 @@ static const char davfs_advice[] =
     "but umount, which waits for it: umount after each backup, or use rclone with "
     "--vfs-cache-mode off for the same server";
 
+/* Newer kernels list into a buffer that is larger than its default, and it answers EINVAL. */
+static const char davfs_buffer[] =
+    "davfs2: folders cannot be listed; set buf_size 64 in davfs2.conf (versions before "
+    "1.7.2 need it under Linux 6.16 and newer), unmount, and mount again";
+
 static bool type_is(const char *type, const char *want)
 {
 	size_t n = strlen(want);
@@ -152,6 +157,11 @@ size_t advice_list(const struct mount_line *line, enum mount_class class,
 		     type_is(line->type, "fuse");
 	size_t n = by_findings(r, out), before = n;
 
+	if (davfs && r->probes[DOCTOR_LIST].tried && !r->probes[DOCTOR_LIST].ok) {
+		memmove(out + 1, out, n * sizeof *out);
+		out[0] = davfs_buffer;
+		n++;
+	}
 	for (size_t i = 0; i < sizeof advices / sizeof *advices && n < ADVICE_MAX; i++)
 		if (advices[i].class == class && type_is(line->type, advices[i].type))
 			out[n++] = advices[i].text;

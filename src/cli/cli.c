@@ -235,9 +235,13 @@ struct store *cli_open_folder(struct cli *c, struct err *e)
 		return NULL;
 	s = store_trace_new(s);
 	ok = store_list(s, "", &top, e);
-	if (ok && !store_listing_has(&top, "bale.json") &&
-	    known_find(c->cache_dir, c->path, &k))
+	if (!ok && e->kind == ERR_IO) { /* that it cannot be listed is a finding */
+		err_clear(e);
+		ok = true;
+	} else if (ok && !store_listing_has(&top, "bale.json") &&
+		   known_find(c->cache_dir, c->path, &k)) {
 		ok = nothing_there(c, "holds no repository", e);
+	}
 	store_listing_release(&top);
 	if (ok) {
 		c->trace = s;

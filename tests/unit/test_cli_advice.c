@@ -106,6 +106,20 @@ static void test_findings(void **state)
 	assert_non_null(strstr(out[4], "rclone"));
 }
 
+/* A davfs2 that cannot list needs its one option before anything else. */
+static void test_davfs_buffer(void **state)
+{
+	struct mount_line line = {.type = "fuse"};
+	struct doctor_result r = healthy();
+	const char *out[ADVICE_MAX];
+
+	(void)state;
+	r.probes[DOCTOR_LIST].ok = r.probes[DOCTOR_SHOWN].ok = false;
+	assert_int_equal(advice_list(&line, MOUNT_WRITE_BACK, &r, out), 3);
+	assert_non_null(strstr(out[0], "buf_size 64"));
+	assert_non_null(strstr(out[2], "davfs2"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +127,7 @@ int main(void)
 	    cmocka_unit_test(test_recognised),
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_davfs_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
