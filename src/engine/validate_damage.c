@@ -207,7 +207,8 @@ static void gather_record(const struct valid *v, struct health *h)
 		const struct vbundle *b = &v->bundles[i];
 		bool recorded = b->bad_at > b->good_at;
 
-		if (!b->listed && b->damage && !recorded && is_gone(v, b))
+		if (!b->listed && (b->damage || b->required || b->has_dir) && !b->gone &&
+		    !recorded && is_gone(v, b))
 			health_add_damage(h, &(struct damage){.bundle = b->name});
 		if (!b->listed)
 			continue;
