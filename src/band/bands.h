@@ -63,6 +63,12 @@ static inline bool band_looks_complete(const struct band_info *i)
 	return i->tails.n > 0 && i->fences.n == 0 && i->removed.n == 0;
 }
 
+/* Whether only the note of its removal, or of its end, is left. */
+static inline bool band_is_trace(const struct band_info *i)
+{
+	return i->heads.n + i->parts.n + i->tails.n == 0 && i->removed.n + i->fences.n > 0;
+}
+
 /*
  * What a user calls a snapshot: `latest`, `latest~N`, SET, SET~N, SET@DATE (the newest
  * that began at or before; local time; YYYY, YYYY-MM, YYYY-MM-DD, each then to its end,

@@ -28,7 +28,7 @@ bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
 		enum band_file state;
 		struct band b;
 
-		if ((info->removed.n > 0) != removed)
+		if ((info->removed.n > 0) != removed || band_is_trace(info))
 			continue;
 		if (!band_read(r, info, &state, &b, &why)) {
 			ok = is_damage(&why);

@@ -80,7 +80,7 @@ static bool read_members(struct prune *p, struct err *e)
 		struct err why = ERR_EMPTY;
 		enum band_file kind;
 
-		if (x.info->removed.n > 0)
+		if (x.info->removed.n > 0 || band_is_trace(x.info))
 			continue;
 		if (!band_read(p->repo, x.info, &kind, &x.band, &why)) {
 			band_release(&x.band);

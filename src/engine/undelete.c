@@ -93,8 +93,12 @@ static bool read_old(struct undeletion *u, const char *name, struct monitor *m, 
 	struct band_info *info;
 	enum band_file kind;
 	bool ok = bands_list(u->repo, &bands, e) &&
-	    removed_find(&bands, span_str(name), &info, e) &&
-	    band_read(u->repo, info, &kind, &u->old, e);
+	    removed_find(&bands, span_str(name), &info, e);
+
+	if (ok && band_is_trace(info))
+		ok = err_set(e, ERR_MISSING, "nothing is left of %s: a vacuum has taken it",
+		    info->name.text);
+	ok = ok && band_read(u->repo, info, &kind, &u->old, e);
 
 	if (ok && (kind != BAND_TAIL || u->old.kind != BAND_BACKUP || info->fences.n > 0))
 		ok = err_set(e, ERR_REFUSED, "%s was never a complete snapshot",
