@@ -112,7 +112,8 @@ static void tell(struct cli *c, const struct prune_result *res, bool dry_run)
 	if (dry_run)
 		buf_add_str(&out, "\nnothing was changed");
 	else if (res->removed)
-		buf_add_str(&out, "\nuntil a vacuum frees it, undelete brings them back");
+		buf_add_str(&out, "\ntheir space comes back with bale vacuum --run; until then "
+			"undelete brings them back");
 	report_text(&c->report, "%s\n", buf_str(&out));
 	buf_release(&out);
 	line_count(line, "kept", res->kept);

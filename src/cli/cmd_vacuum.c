@@ -9,6 +9,9 @@
 
 #define COLUMN 10
 
+/* Not before the interleaving tests of the real code have passed. */
+#define DELETES false
+
 static void show_below(struct buf *out, const struct vacuum_threshold *t)
 {
 	if (t->below == 0)
@@ -81,19 +84,56 @@ static void show_total(struct cli *c, const char *what, uint64_t bytes)
 	buf_release(&out);
 }
 
-/* What a run did. Deletion is a later step, and comes with a later release. */
-static void show_run(struct cli *c, const struct vacuum_result *res)
+/* ns until deletion goes on; 0: nothing is left for it, or what it waits for is not time. */
+static int64_t wait_of(const struct vacuum_options *o, const struct vacuum_result *res)
 {
-	struct buf freed = BUF_EMPTY, written = BUF_EMPTY;
+	if (res->wait == 0 && *res->tombstone && !o->sole_client)
+		return o->grace;
+	return res->wait;
+}
 
-	text_size(&freed, res->freed_bytes);
+/* What is condemned goes in a later run; when, and what it may have to wait for. */
+static void show_waiting(
+    struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
+{
+	int64_t wait = wait_of(o, res);
+	struct buf time = BUF_EMPTY;
+
+	text_duration(&time, (double)wait / 1e9);
+	if (wait > 0)
+		report_text(&c->report,
+		    " waiting    what is condemned is deleted by a vacuum --run in %s or later\n",
+		    buf_str(&time));
+	if (*res->awaited)
+		report_text(&c->report,
+		    " waiting    for %s, which is unfinished: until its client's next backup, or a "
+		    "week without a sign of life\n",
+		    res->awaited);
+	buf_release(&time);
+}
+
+static void show_run(
+    struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
+{
+	struct buf size = BUF_EMPTY, written = BUF_EMPTY;
+
+	if (res->deleted_files > 0) {
+		text_size(&size, res->deleted_bytes);
+		report_text(&c->report, " deleted    %" PRIu64 " files with %s\n",
+		    res->deleted_files, buf_str(&size));
+		buf_clear(&size);
+	}
+	text_size(&size, res->freed_bytes);
 	text_size(&written, res->written_bytes);
 	report_text(&c->report,
-	    " condemned %" PRIu64 " bundles with %s, for which %s were written\n",
-	    res->condemned_bundles, buf_str(&freed), buf_str(&written));
-	report_text(&c->report,
-	    " nothing was deleted: that is a later step, and comes with a later release\n");
-	buf_release(&freed);
+	    " condemned  %" PRIu64 " bundles with %s, for which %s were written\n",
+	    res->condemned_bundles, buf_str(&size), buf_str(&written));
+	if (o->deletes)
+		show_waiting(c, o, res);
+	else
+		report_text(&c->report,
+		    " nothing was deleted: that is a later step, and comes with a later release\n");
+	buf_release(&size);
 	buf_release(&written);
 }
 
@@ -115,7 +155,7 @@ static void tell_text(struct cli *c, const struct vacuum_options *o,
 	report_text(&c->report, "\n storage  %s\n took     %s, peak %s\n", buf_str(&storage),
 	    buf_str(&time), buf_str(&peak));
 	if (o->run)
-		show_run(c, res);
+		show_run(c, o, res);
 	else
 		report_text(&c->report, "nothing was changed\n");
 	buf_release(&storage);
@@ -123,7 +163,8 @@ static void tell_text(struct cli *c, const struct vacuum_options *o,
 	buf_release(&peak);
 }
 
-static void tell_json(struct cli *c, const struct vacuum_result *res)
+static void tell_json(struct cli *c, const struct vacuum_options *o,
+    const struct vacuum_result *res)
 {
 	json_t *line = line_new("summary"), *list = json_array();
 
@@ -152,6 +193,11 @@ static void tell_json(struct cli *c, const struct vacuum_result *res)
 	line_count(line, "live_chunks", res->live_chunks);
 	line_count(line, "hunks", res->hunks);
 	line_count(line, "condemned_bundles", res->condemned_bundles);
+	line_count(line, "deleted_files", res->deleted_files);
+	line_count(line, "deleted_bytes", res->deleted_bytes);
+	line_count(line, "waiting", res->waiting);
+	line_real(line, "wait_seconds", (double)wait_of(o, res) / 1e9);
+	line_text(line, "awaited", res->awaited);
 	line_text(line, "band", res->band);
 	line_text(line, "tombstone", res->tombstone);
 	cli_summary(c, line);
@@ -187,6 +233,7 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 		return false;
 	o->below = (int)below;
 	o->run = options_has(&c->options, "run");
+	o->deletes = DELETES;
 	o->combine = options_has(&c->options, "combine");
 	o->sole_client = options_has(&c->options, "sole-client");
 	o->program = "bale " BALE_VERSION;
@@ -206,7 +253,7 @@ static bool run(struct cli *c, struct err *e)
 		return false;
 	listener_end(&c->listener);
 	tell_text(c, &o, &res);
-	tell_json(c, &res);
+	tell_json(c, &o, &res);
 	return true;
 }
 

@@ -58,6 +58,7 @@ struct vacuum_result {
 	int below;             /* the threshold that applies */
 	bool below_chosen;     /* by the rule */
 	/* with run */
+	char awaited[48];      /* a band that deletion has to wait for; "" for none */
 	char band[48];
 	char tombstone[NAME_MAX_LEN + 1]; /* "" where nothing was condemned */
 	uint64_t condemned_bundles; /* by this run */

@@ -37,6 +37,8 @@ static bool wait_for(struct vacuum *x, const struct vac_band *b, struct err *e)
 	if (!band_note_put(x->repo, &b->info->name, BAND_FENCE, x->band.client.id, &size, e))
 		return false;
 	x->result->written_bytes += size;
+	snprintf(key, sizeof key, "fence %s", b->info->name.text);
+	waits_age(x->waits, key);
 	return true;
 }
 
@@ -79,6 +81,9 @@ static bool account(struct vacuum *x, bool *all, struct err *e)
 		if (!pending(x, b))
 			continue;
 		*all = MUTANT(NO_WAIT) || (*all && !relies(b));
+		if (relies(b))
+			snprintf(x->result->awaited, sizeof x->result->awaited, "%s",
+			    b->info->name.text);
 		if (b->info->fences.n == 0 && !wait_for(x, b, e))
 			return false;
 	}
