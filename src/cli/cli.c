@@ -186,10 +186,6 @@ static void opened(struct cli *c)
 {
 	struct known k;
 
-	c->repo->transfers = TRANSFERS;
-	c->repo->stop = &signals_stop;
-	c->repo->on_retry = on_retry;
-	c->repo->retry_arg = &c->report;
 	cli_repo_id(c, k.id);
 	mount_type(c->path, k.mount);
 	known_note(c->cache_dir, c->path, &k);
@@ -200,6 +196,8 @@ static void opened(struct cli *c)
 bool cli_open(struct cli *c, struct err *e)
 {
 	struct question q = {c, HELD_SECRET_EMPTY};
+	struct repo_opening o = {.get_secret = get_secret, .arg = &q, .transfers = TRANSFERS,
+	    .on_retry = on_retry, .retry_arg = &c->report, .stop = &signals_stop};
 	struct store *s;
 	bool ok;
 
@@ -209,7 +207,7 @@ bool cli_open(struct cli *c, struct err *e)
 	if (!s)
 		return false;
 	c->trace = store_trace_new(s);
-	ok = repo_open(c->trace, env_real(), get_secret, &q, &c->repo, e);
+	ok = repo_open_with(c->trace, env_real(), &o, &c->repo, e);
 	secret_release(&q.held);
 	if (ok) {
 		opened(c);
@@ -274,12 +272,16 @@ bool cli_create(struct cli *c, const struct repo_options *o, const struct secret
     struct err *e)
 {
 	struct store *s = store_dir_open(c->path, true, env_real(), e);
+	struct repo_options mine = *o;
 	char *path;
 
 	if (!s)
 		return false;
+	mine.on_retry = on_retry;
+	mine.retry_arg = &c->report;
+	mine.stop = &signals_stop;
 	c->trace = store_trace_new(s);
-	if (!repo_create(c->trace, env_real(), o, secret, &c->repo, e)) {
+	if (!repo_create(c->trace, env_real(), &mine, secret, &c->repo, e)) {
 		c->trace = NULL;
 		return false;
 	}

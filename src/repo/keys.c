@@ -126,6 +126,7 @@ out:
 struct search {
 	unsigned tried, other; /* slots of the secret's kind, and of the other kind */
 	struct err broken;     /* of the first slot that could not be used at all */
+	bool over;             /* no other would help: `broken` says why */
 };
 
 static bool open_failed(const struct search *s, enum secret_kind kind, struct err *e)
@@ -165,7 +166,8 @@ static bool try_slot(struct repo *r, const char *name, enum secret_kind kind,
 	struct key_slot slot;
 
 	if (!read_slot(r, name, &slot, &why)) {
-		if (s->broken.kind == ERR_NONE)
+		s->over = why.kind == ERR_STOPPED || why.kind == ERR_UNREACHABLE;
+		if (s->over || s->broken.kind == ERR_NONE)
 			s->broken = why;
 		return false;
 	}
@@ -186,7 +188,7 @@ static bool try_slot(struct repo *r, const char *name, enum secret_kind kind,
 
 bool repo_unlock(struct repo *r, const struct secret *secret, struct err *e)
 {
-	struct search search = {0, 0, ERR_EMPTY};
+	struct search search = {.broken = ERR_EMPTY};
 	struct store_listing names = {0};
 	uint8_t room[KEY_SIZE];
 	struct span bytes;
@@ -195,10 +197,12 @@ bool repo_unlock(struct repo *r, const struct secret *secret, struct err *e)
 	if (!secret_bytes(secret, room, &bytes, e) ||
 	    !repo_list(r, KEY_FOLDER, &names, e))
 		goto out;
-	for (size_t i = 0; i < names.n && !ok; i++)
+	for (size_t i = 0; i < names.n && !ok && !search.over; i++)
 		if (name_is_random(names.names[i]))
 			ok = try_slot(r, names.names[i], secret->kind, bytes, &search);
-	if (!ok)
+	if (!ok && search.over)
+		*e = search.broken;
+	else if (!ok)
 		open_failed(&search, secret->kind, e);
 out:
 	secret_wipe(room, sizeof room);

@@ -113,6 +113,9 @@ bool repo_create(struct store *store, struct env *env, const struct repo_options
 	char name[NAME_MAX_LEN + 1];
 
 	*out = NULL;
+	r->on_retry = o->on_retry;
+	r->retry_arg = o->retry_arg;
+	r->stop = o->stop;
 	if (!want_empty(r, "", e) || !want_empty(r, KEY_FOLDER, e) ||
 	    !want_empty(r, "bands", e))
 		goto fail;
@@ -225,18 +228,22 @@ static bool read_head(struct repo *r, struct err *e)
 	return ok || err_wrap(e, HEAD_NAME);
 }
 
-bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
-    void *arg, struct repo **out, struct err *e)
+bool repo_open_with(struct store *store, struct env *env, const struct repo_opening *o,
+    struct repo **out, struct err *e)
 {
 	struct repo *r = repo_new(store, env);
 	struct secret secret = {SECRET_NONE, SPAN_EMPTY};
 
 	*out = NULL;
+	r->transfers = o->transfers;
+	r->on_retry = o->on_retry;
+	r->retry_arg = o->retry_arg;
+	r->stop = o->stop;
 	if (!read_head(r, e))
 		goto fail;
 	if (!r->params.encrypted)
 		memcpy(r->key, r->params.key, KEY_SIZE);
-	else if (!get_secret(arg, &secret, e) || !repo_unlock(r, &secret, e))
+	else if (!o->get_secret(o->arg, &secret, e) || !repo_unlock(r, &secret, e))
 		goto fail;
 	r->keys = keyring_new(r->key, r->params.encrypted);
 	*out = r;
@@ -244,4 +251,12 @@ bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
 fail:
 	repo_close(r);
 	return false;
+}
+
+bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
+    void *arg, struct repo **out, struct err *e)
+{
+	struct repo_opening o = {.get_secret = get_secret, .arg = arg};
+
+	return repo_open_with(store, env, &o, out, e);
 }

@@ -56,6 +56,9 @@ struct repo_options {
 	    kdf_mem; /* Argon2id: 3 passes over 64 MiB unless a test wants less */
 	struct repository params; /* cut, frame_plain and bundle_target of it are used */
 	const char *label;        /* of the first key; may be "" */
+	repo_retry_fn *on_retry;  /* these three as struct repo has them */
+	void *retry_arg;
+	const volatile bool *stop;
 };
 
 void repo_options_init(struct repo_options *o);
@@ -76,6 +79,19 @@ bool repo_create(struct store *store, struct env *env, const struct repo_options
 typedef bool repo_secret_fn(void *arg, struct secret *out, struct err *e);
 bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
     void *arg, struct repo **out, struct err *e);
+
+/* The same; what else is told holds from the first read on, and is *out's own afterwards. */
+struct repo_opening {
+	repo_secret_fn *get_secret;
+	void *arg;
+	unsigned transfers;
+	repo_retry_fn *on_retry;
+	void *retry_arg;
+	const volatile bool *stop;
+};
+
+bool repo_open_with(struct store *store, struct env *env, const struct repo_opening *o,
+    struct repo **out, struct err *e);
 
 void repo_close(struct repo *r); /* and its store; NULL is harmless */
 

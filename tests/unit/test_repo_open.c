@@ -8,6 +8,7 @@
 
 #include "codec/digest.h"
 #include "repo/repo.h"
+#include "store/fault.h"
 #include "tests/support/repo_make.h"
 
 static struct env *env;
@@ -380,6 +381,85 @@ static void absurd_cutting(void **state)
 	repo_close(r);
 }
 
+/* --- a storage that fails for a while, or for ever */
+
+struct heard {
+	unsigned retries;
+	bool stop, stops; /* at the first retry */
+};
+
+static void hear(
+    void *arg, const char *folder, const char *name, const struct err *why, unsigned attempt)
+{
+	struct heard *h = arg;
+
+	(void)folder;
+	(void)name;
+	(void)attempt;
+	assert_int_equal(why->kind, ERR_IO);
+	h->retries++;
+	h->stop = h->stops;
+}
+
+static bool open_failing(
+    struct store *s, const struct fault_plan *plan, struct heard *h, struct err *e)
+{
+	struct given g = {{SECRET_PASSPHRASE, span_str(TEST_PASSPHRASE)}, 0};
+	struct repo_opening o = {.get_secret = give, .arg = &g, .transfers = 3,
+	    .on_retry = hear, .retry_arg = h, .stop = &h->stop};
+	struct repo *r;
+
+	err_clear(e);
+	if (!repo_open_with(store_fault_new(store_mem_clone(s), plan), env, &o, &r, e))
+		return false;
+	assert_int_equal(r->transfers, 3);
+	assert_true(r->stop == &h->stop && r->on_retry == hear && r->retry_arg == h);
+	repo_close(r);
+	return true;
+}
+
+static void tells_of_retries(void **state)
+{
+	struct repo *r = repo_make(store_mem_new(env), env, true);
+	struct fault_plan plan = {.how = FAIL_ONCE};
+	struct err e;
+
+	(void)state;
+	for (plan.nth = 0; plan.nth < 3; plan.nth++) {
+		struct heard h = {0, false, false};
+
+		assert_true(open_failing(r->store, &plan, &h, &e));
+		assert_int_equal(h.retries, 1);
+	}
+	repo_close(r);
+}
+
+/* Be it at the head, at the listing of the keys, or at a key: no word of a passphrase. */
+static void can_be_stopped(void **state)
+{
+	struct repo *r = repo_make(store_mem_new(env), env, true);
+	struct fault_plan plan = {.how = FAIL_FOREVER};
+	struct err e;
+
+	(void)state;
+	for (plan.nth = 0; plan.nth < 3; plan.nth++) {
+		struct heard h = {0, false, true};
+
+		assert_false(open_failing(r->store, &plan, &h, &e));
+		assert_int_equal(e.kind, ERR_STOPPED);
+		assert_int_equal(h.retries, 1);
+	}
+	plan.err = ERR_UNREACHABLE;
+	for (plan.nth = 0; plan.nth < 3; plan.nth++) {
+		struct heard h = {0, false, true};
+
+		assert_false(open_failing(r->store, &plan, &h, &e));
+		assert_int_equal(e.kind, ERR_UNREACHABLE);
+		assert_int_equal(h.retries, 0);
+	}
+	repo_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +474,8 @@ int main(void)
 	    cmocka_unit_test(damaged_head),
 	    cmocka_unit_test(newer_head),
 	    cmocka_unit_test(absurd_cutting),
+	    cmocka_unit_test(tells_of_retries),
+	    cmocka_unit_test(can_be_stopped),
 	};
 
 	return cmocka_run_group_tests_name("repo_open", tests, set_up, tear_down);
