@@ -90,6 +90,10 @@ bool band_note_put(struct repo *repo, const struct band_name *band, enum band_fi
 
 /* --- the look */
 
+/*
+ * One that is listed and not there was deleted when its bundles had been gone for long, or is
+ * not seen yet.
+ */
 static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 {
 	struct buf secret = BUF_EMPTY;
@@ -103,6 +107,8 @@ static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 	ok = repo_get_json(r->repo, "tombstones", name, "tombstone", &jf, &secret, &why);
 	buf_release(&secret);
 	if (!ok) {
+		if (why.kind == ERR_MISSING)
+			return true;
 		if (why.kind == ERR_CORRUPT) {
 			if (!file_torn(r->repo, "tombstones", name, &torn, e))
 				return false;

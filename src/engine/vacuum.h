@@ -66,8 +66,10 @@ struct vacuum_result {
 	uint64_t copied_bytes;      /* of them frames */
 	uint64_t freed_bytes;       /* what this run condemned, or deleted, less what it wrote */
 	uint64_t deleted_files, deleted_bytes;
-	uint64_t waiting;           /* tombstones that are not ripe yet */
-	int64_t wait;               /* ns until the next one is; 0: none waits for time alone */
+	uint64_t waiting;           /* tombstones with something that cannot go yet */
+	int64_t wait;               /* ns until the next one is ripe; 0: none waits for time alone */
+	uint64_t kept_bundles;      /* ripe; what is alive in them is not safe elsewhere yet */
+	bool disturbed;             /* others kept condemning: deletion is left to a later run */
 };
 
 /*

@@ -72,7 +72,6 @@ void copy_release(struct vacuum *x)
 	compressor_cache_free(x->compressors);
 	free(x->copied);
 	free(x->victims);
-	free(x->rescued);
 	free(x->bundles);
 	delta_writer_release(&x->delta);
 }
@@ -358,9 +357,7 @@ bool copy_victims(struct vacuum *x, int below, struct err *e)
 		whole = h->live_chunks == 0;
 		ok = !vac_stopped(&x->v, e) && (whole || copy_bundle(x, c[i].number, &whole, e));
 		x->result->copied_bytes += ok && h->live_chunks ? h->copy : 0;
-		if (ok && whole && h->condemned)
-			take_in(&x->rescued, &x->n_rescued, &x->rescued_cap, c[i].number);
-		else if (ok && whole)
+		if (ok && whole && !h->condemned)
 			take_in(&x->victims, &x->n_victims, &x->victims_cap, c[i].number);
 		ok = ok && delta_full(x, e);
 		p.bytes = x->result->copied_bytes;

@@ -1,10 +1,10 @@
 /*
- * Deletion (V3 to V5). Only what a tombstone names, only after the grace, and only when
- * every band is accounted for: of each band that is visible now, a tail has told what it
- * relies on, or a fence says that it relies on nothing. A run that began before the
- * tombstone could be seen has a head that is visible now; one that began later has seen the
- * tombstone. What is alive in a condemned bundle all the same has been copied and verified
- * by now, or the bundle stays.
+ * Deletion (V4, V5, V9, V10 of docs/protocol.md). Only what a tombstone names, only after the
+ * grace, and only when every band is accounted for: of each band that is visible now, a tail
+ * has told what it relies on, or a fence has been watched, without one, for the grace. A run
+ * that began before the tombstone could be seen has a head that is visible now; one that began
+ * later has seen the tombstone. What is alive in a condemned bundle all the same is safe
+ * elsewhere (vacuum_survive.c), or the bundle stays.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,36 +127,29 @@ static bool remove_file(
 	return true;
 }
 
-/* Whether nothing that is alive would go with the bundle. */
-static bool safe(const struct vacuum *x, const struct id *name)
+static struct held *held_of(struct vacuum *x, const struct tombstone *t, size_t i)
 {
-	uint64_t *at = map_get(&x->v.held_at, name);
-	size_t i;
-
-	if (MUTANT(NO_TAILS) || !at || !x->v.held[*at].told || x->v.held[*at].live_chunks == 0)
-		return true;
-	for (i = 0; i < x->n_rescued; i++)
-		if (x->rescued[i] == *at)
-			return true;
-	return false;
+	return &x->v.held[vac_held(&x->v, t->hunks[i] ? FILE_HUNKS : FILE_DATA, &t->bundles[i], 0)];
 }
 
-static bool delete_bundles(struct vacuum *x, const struct tombstone *t, struct err *e)
+/* *kept counts those that stay, as what is alive in them is not safe elsewhere yet. */
+static bool delete_bundles(
+    struct vacuum *x, const struct tombstone *t, uint64_t *kept, struct err *e)
 {
 	char name[2 * ID_SIZE + 1], folder[16];
-	enum file_type type;
+	struct held *h;
 	size_t i;
 
 	for (i = 0; i < t->n_bundles; i++) {
-		type = t->hunks[i] ? FILE_HUNKS : FILE_DATA;
-		name_of_id(&t->bundles[i], name);
-		if (!vac_listed(&x->v,
-		        t->hunks[i] ? VAC_HUNKS : VAC_DATA + (t->bundles[i].b[0] >> 4), name) ||
-		    !safe(x, &t->bundles[i]))
+		h = held_of(x, t, i);
+		*kept += h->listed && !h->safe;
+		if (!h->listed || !h->safe)
 			continue;
+		name_of_id(&h->name, name);
 		if (vac_stopped(&x->v, e) ||
-		    !remove_file(x, folder_of(type, &t->bundles[i], folder), name, e))
+		    !remove_file(x, folder_of(h->type, &h->name, folder), name, e))
 			return false;
+		h->listed = false;
 	}
 	return true;
 }
@@ -180,8 +173,8 @@ static bool file_safe(struct vacuum *x, enum vac_folder folder, const char *name
 				return false; /* it goes by itself when its work is done */
 		}
 		return true;
-	default:
-		return true;
+	default: /* as long as it is only a piece */
+		return vac_own_class(&x->v, folder, name) != VAC_LIVE;
 	}
 }
 
@@ -241,28 +234,50 @@ static bool retire(struct vacuum *x, size_t i, struct err *e)
 	return remove_file(x, "tombstones", s->name, e);
 }
 
-bool vacuum_delete(struct vacuum *x, struct err *e)
+bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e)
 {
-	struct vac_stone *s;
+	const struct vac_stone *s;
 	int64_t left;
 	bool all;
-	size_t i;
+	size_t i, k;
 
 	x->result->waiting = 0;
 	x->result->wait = 0;
 	if (!account(x, &all, e))
 		return false;
+	*ready = false;
 	for (i = 0; i < x->v.n_stones; i++) {
 		s = &x->v.stones[i];
-		left = x->o->grace - stone_age(x, s, "stone");
-		if (!all || !ripe(x, s)) {
-			x->result->waiting++;
-			if (left > 0 && (x->result->wait == 0 || left < x->result->wait))
-				x->result->wait = left;
-		} else if (!delete_bundles(x, &s->t, e) || !delete_files(x, &s->t, e) ||
-		    !retire(x, i, e)) {
-			return false;
+		if (all && ripe(x, s)) {
+			*ready = true;
+			for (k = 0; k < s->t.n_bundles; k++)
+				held_of(x, &s->t, k)->doomed = true;
+			continue;
 		}
+		x->result->waiting++;
+		left = x->o->grace - stone_age(x, s, "stone");
+		if (left > 0 && (x->result->wait == 0 || left < x->result->wait))
+			x->result->wait = left;
+	}
+	return true;
+}
+
+bool vacuum_delete(struct vacuum *x, struct err *e)
+{
+	struct vac_stone *s;
+	uint64_t kept;
+	size_t i;
+
+	for (i = 0; i < x->v.n_stones; i++) {
+		s = &x->v.stones[i];
+		kept = 0;
+		if (!ripe(x, s))
+			continue;
+		if (!delete_bundles(x, &s->t, &kept, e) || !delete_files(x, &s->t, e) ||
+		    !retire(x, i, e))
+			return false;
+		x->result->kept_bundles += kept;
+		x->result->waiting += kept > 0;
 	}
 	return true;
 }

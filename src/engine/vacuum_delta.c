@@ -25,6 +25,7 @@ static bool delta_put(struct vacuum *x, struct err *e)
 		return err_wrap(e, "delta of band %s", x->band.name.text);
 	name_of_id(&id, name);
 	string_list_add(&x->deltas, span_str(name));
+	vac_delta_age(x->waits, &id);
 	delta_writer_release(&x->delta);
 	x->delta = (struct delta_writer)DELTA_WRITER_EMPTY;
 	x->result->written_bytes += size;

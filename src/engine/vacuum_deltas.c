@@ -2,6 +2,7 @@
  * The table of bundles. Deltas are read one after another; of each bundle a few numbers stay
  * in memory, its directory goes to the spool, and each of its slots gets a bit.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -68,8 +69,8 @@ static uint32_t ids_offset(const struct directory *d, size_t encoded)
 }
 
 /* A directory that is not valid makes its bundle unknown, not the delta. */
-static bool take_bundle(struct vac *v, const struct delta_bundle *b, struct directory *dir,
-    struct err *e)
+static bool take_bundle(struct vac *v, const struct delta_bundle *b, bool settled,
+    struct directory *dir, struct err *e)
 {
 	uint32_t number = vac_held(v, b->type, &b->name, b->size);
 	struct held *h = &v->held[number];
@@ -77,6 +78,7 @@ static bool take_bundle(struct vac *v, const struct delta_bundle *b, struct dire
 
 	if (h->told)
 		h->delta = (uint32_t)v->n_deltas;
+	h->settled |= settled;
 	if (h->told || !directory_decode(b->directory, dir, NULL))
 		return true;
 	h->type = b->type;
@@ -107,7 +109,7 @@ static void take_move(struct vac *v, const struct delta_move *m)
 }
 
 /* STEP_FAILED with *e empty: the delta is not whole. */
-static enum step take_delta(struct vac *v, struct span plain, struct err *e)
+static enum step take_delta(struct vac *v, struct span plain, bool settled, struct err *e)
 {
 	struct directory dir = DIRECTORY_EMPTY;
 	struct delta_bundle b;
@@ -119,7 +121,7 @@ static enum step take_delta(struct vac *v, struct span plain, struct err *e)
 	if (!delta_open(&it, plain, NULL))
 		return STEP_FAILED;
 	while ((step = delta_next_bundle(&it, &b, NULL)) == STEP_ITEM)
-		if (!take_bundle(v, &b, &dir, e)) {
+		if (!take_bundle(v, &b, settled, &dir, e)) {
 			step = STEP_FAILED;
 			break;
 		}
@@ -129,6 +131,25 @@ static enum step take_delta(struct vac *v, struct span plain, struct err *e)
 	while (step != STEP_FAILED && (step = delta_next_superseded(&it, &id, NULL)) == STEP_ITEM)
 		map_put(&v->superseded, &id, 1);
 	return step;
+}
+
+int64_t vac_delta_age(struct waits *w, const struct id *id)
+{
+	char key[2 * ID_SIZE + 16], name[2 * ID_SIZE + 1];
+
+	name_of_id(id, name);
+	snprintf(key, sizeof key, "delta %s", name);
+	return waits_age(w, key);
+}
+
+/*
+ * Whether it has been known here for as long as a file takes to be seen by all: so are the
+ * bundles that it tells of, which were put before it. The grace is at least twice that.
+ */
+static bool delta_settled(struct vac *v, const struct id *id)
+{
+	return v->o->sole_client ||
+	    (v->waits && vac_delta_age(v->waits, id) >= v->o->grace / 2);
 }
 
 static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id,
@@ -141,7 +162,7 @@ static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id
 			*e = why;
 			return false;
 		}
-	} else if (take_delta(v, buf_span(plain), &why) != STEP_FAILED) {
+	} else if (take_delta(v, buf_span(plain), delta_settled(v, id), &why) != STEP_FAILED) {
 		v->deltas = mem_grow(v->deltas, &v->deltas_cap, v->n_deltas + 1, sizeof *v->deltas);
 		v->deltas[v->n_deltas++] = (struct vac_delta){.name = *id, .size = plain->n};
 		return true;

@@ -59,6 +59,9 @@ struct held {
 	bool hinted;          /* a live reference says that it is here, or a move from there */
 	bool named;           /* by a band that counts, or a delta */
 	bool orphan;          /* the band of its run is not there */
+	bool settled;         /* everybody sees it by now */
+	bool doomed;          /* a tombstone names it whose time has come */
+	bool safe;            /* and what is alive in it is safe elsewhere */
 	uint64_t live;        /* bytes */
 	uint64_t copy;        /* bytes of live frames and shares of frames */
 	uint64_t anew;        /* plain bytes of the shares, which are framed anew */
@@ -216,6 +219,11 @@ bool vac_names(const struct store_listing *l, enum vac_folder folder, const char
 
 bool vac_read_notes(struct vac *v, struct err *e);
 
+/* A tombstone that was read, or NULL. */
+struct vac_stone *vac_stone(struct vac *v, const char *name);
+/* Of one that was not: *same is false if it is whole by now. */
+bool vac_new_stone(struct vac *v, const char *name, bool *same, struct err *e);
+
 /* Whether damage of the slot is on record, or of the whole bundle. */
 bool vac_damaged(const struct vac *v, const struct held *h, uint32_t slot);
 
@@ -232,6 +240,9 @@ struct vac_band *vac_band(struct vac *v, struct span name);
 /* --- vacuum_deltas.c */
 
 bool vac_read_deltas(struct vac *v, struct err *e);
+
+/* For how long this machine has known of a delta; it is noted if it is new. */
+int64_t vac_delta_age(struct waits *w, const struct id *id);
 
 /* A bundle's number; added where it is new. A size of 0 leaves what is known. */
 uint32_t vac_held(struct vac *v, enum file_type type, const struct id *name, uint64_t size);
@@ -253,6 +264,12 @@ bool spool_peek(struct spool *s, uint64_t at, void *out, size_t n, struct err *e
 /* --- vacuum_resolve.c */
 
 bool vac_marked(const struct vac *v, const struct held *h, uint32_t slot);
+
+/* Whether a place may be relied on, but for what stands there. */
+bool vac_usable(const struct vac *v, const struct held *h, uint32_t slot);
+
+/* A chunk of so many bytes is needed from there, though it lies in a better place too. */
+void vac_keep(struct vac *v, struct held *h, uint32_t slot, uint32_t length);
 
 /* The directory of a bundle that a delta tells of; replaces what *d holds. */
 bool vac_directory(struct vac *v, const struct held *h, struct directory *d, struct err *e);

@@ -2,7 +2,8 @@
  * Listings. One that is cut short looks just like one of a smaller repository, so each is
  * made twice, and nothing that the first shows may be missing from the second; what the
  * files themselves tell of each other (roll-calls, lists of bundles) is held against them
- * later. A mount point with nothing mounted has no bale.json.
+ * later. A tombstone that either shows is read: it goes without anybody telling of it. A mount
+ * point with nothing mounted has no bale.json.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,13 @@ static bool check_top(const struct vac *v, struct err *e)
 	        "now");
 }
 
+static void unite(struct store_listing *l, const struct store_listing *more)
+{
+	for (size_t i = 0; i < more->n; i++)
+		store_listing_add(l, more->names[i]);
+	store_listing_sort(l);
+}
+
 bool vac_list(struct vac *v, struct err *e)
 {
 	struct store_listing first[VAC_FOLDERS] = {{NULL, 0, 0}};
@@ -62,6 +70,7 @@ bool vac_list(struct vac *v, struct err *e)
 	size_t i, k;
 	char *path;
 
+	unite(&v->lists[VAC_TOMBSTONES], &first[VAC_TOMBSTONES]);
 	for (i = 0; ok && i < VAC_FOLDERS; i++) {
 		for (k = 0; k < first[i].n; k++) {
 			if (store_listing_has(&v->lists[i], first[i].names[k]))

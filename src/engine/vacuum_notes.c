@@ -14,7 +14,9 @@
 #include "engine/vacuum_internal.h"
 
 /*
- * STEP_END: it does not count. Else the caller closes *jf.
+ * STEP_END: it does not count. Else the caller closes *jf. A tombstone that is listed and not
+ * there was deleted when its bundles had been gone for long, or is not seen yet; either is as
+ * if it had not been listed.
  */
 static enum step get_note(struct vac *v, enum vac_folder folder, const char *name,
     const char *type, struct json_file *jf, struct err *e)
@@ -28,6 +30,8 @@ static enum step get_note(struct vac *v, enum vac_folder folder, const char *nam
 	buf_release(&secret);
 	if (ok)
 		return STEP_ITEM;
+	if (why.kind == ERR_MISSING && folder == VAC_TOMBSTONES)
+		return STEP_END;
 	if (why.kind == ERR_CORRUPT &&
 	    !file_torn(v->repo, vac_folders[folder], name, &torn, e))
 		return STEP_FAILED;
@@ -86,6 +90,27 @@ static bool read_stones(struct vac *v, struct err *e)
 		take_stone(v, s);
 	}
 	store_listing_sort(&v->files);
+	return step != STEP_FAILED || err_wrap(e, "cannot tell what is condemned");
+}
+
+struct vac_stone *vac_stone(struct vac *v, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < v->n_stones; i++)
+		if (strcmp(v->stones[i].name, name) == 0)
+			return &v->stones[i];
+	return NULL;
+}
+
+bool vac_new_stone(struct vac *v, const char *name, bool *same, struct err *e)
+{
+	struct json_file jf;
+	enum step step = get_note(v, VAC_TOMBSTONES, name, "tombstone", &jf, e);
+
+	if (step == STEP_ITEM)
+		json_file_close(&jf);
+	*same = step == STEP_END;
 	return step != STEP_FAILED || err_wrap(e, "cannot tell what is condemned");
 }
 

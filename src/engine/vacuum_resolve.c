@@ -29,6 +29,15 @@ static void mark(struct vac *v, const struct held *h, uint32_t slot)
 	v->bits[bit / 8] |= (uint8_t)(1u << (bit % 8));
 }
 
+void vac_keep(struct vac *v, struct held *h, uint32_t slot, uint32_t length)
+{
+	if (vac_marked(v, h, slot))
+		return;
+	mark(v, h, slot);
+	h->live_chunks++;
+	h->copy += length;
+}
+
 bool vac_directory(struct vac *v, const struct held *h, struct directory *d, struct err *e)
 {
 	struct buf encoded = BUF_EMPTY;
@@ -41,8 +50,7 @@ bool vac_directory(struct vac *v, const struct held *h, struct directory *d, str
 	return ok;
 }
 
-/* Whether a place may be relied on, but for what stands there. */
-static bool usable(const struct vac *v, const struct held *h, uint32_t slot)
+bool vac_usable(const struct vac *v, const struct held *h, uint32_t slot)
 {
 	return h->told && h->listed && !h->condemned && slot < h->chunks &&
 	    !vac_damaged(v, h, slot);
@@ -56,7 +64,7 @@ static bool holds(struct vac *v, uint32_t number, uint32_t slot, const struct id
 	struct id there;
 
 	*yes = MUTANT(BLIND_HINTS) && h->told && slot < h->chunks;
-	if (*yes || !usable(v, h, slot))
+	if (*yes || !vac_usable(v, h, slot))
 		return true;
 	if (!spool_peek(v->spool, h->dir_at + h->ids_at + (uint64_t)slot * ID_SIZE, there.b,
 	        ID_SIZE, e))

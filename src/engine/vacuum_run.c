@@ -1,14 +1,8 @@
 /*
  * A vacuum that acts. It is a run with a band like any other: its head comes first, so that
- * nobody takes its bundles for litter; its tail comes last. In between, in this order:
- *
- *   V1 survey; copy what is alive in bundles that are to go; verify the copies; the delta
- *   V2 the tombstone; from now on the grace runs
- *   V3 in a later run, with the grace past: survey again; every head is accounted for
- *   V4 what is alive in condemned bundles is copied too, and verified
- *   V5 deletion
- *
- * A run does V3 to V5 for the tombstones it finds, then V2 for what it condemns itself.
+ * nobody takes its bundles for litter; its tail comes last. In between it finds out how things
+ * are, deletes what tombstones of earlier runs name (V4 to V10 of docs/protocol.md), and then
+ * copies and condemns (V1 to V3). Between the two there is a grace, but for a sole client.
  */
 #include "engine/vacuum_run.h"
 
@@ -16,6 +10,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+
+#define LOOKS 3 /* until a run lets things rest */
 
 static void fill_head(const struct vacuum *x, struct band *b)
 {
@@ -89,19 +85,35 @@ static bool survey(struct vacuum *x, struct err *e)
 	res->freed_bytes = keep.freed_bytes;
 	res->deleted_files = keep.deleted_files;
 	res->deleted_bytes = keep.deleted_bytes;
-	x->n_copied = x->n_victims = x->n_rescued = 0;
+	x->n_copied = x->n_victims = 0;
 	return true;
 }
 
+/* V4 to V9. What others condemn meanwhile changes what is alive where: then once more. */
 static bool delete(struct vacuum *x, struct err *e)
 {
-	return !x->o->deletes || vacuum_delete(x, e);
+	bool ready, same = false;
+	unsigned round;
+
+	for (round = 0; round < LOOKS && !same; round++) {
+		if (round > 0 && !survey(x, e))
+			return false;
+		if (!vacuum_ready(x, &ready, e))
+			return false;
+		if (!ready)
+			return true;
+		if (!vacuum_look_again(x, &same, e))
+			return false;
+	}
+	x->result->disturbed = !same;
+	return !same || (vacuum_save(x, e) && vacuum_delete(x, e));
 }
 
-/* V1 to V5 once: copy and delete what can be, then condemn. */
-static bool once(struct vacuum *x, int below, struct err *e)
+/* All steps once, upon a survey. */
+static bool pass(struct vacuum *x, int below, struct err *e)
 {
-	return copy_victims(x, below, e) && delta_finish(x, e) && delete(x, e) && condemn(x, e);
+	return (!x->o->deletes || delete(x, e)) && copy_victims(x, below, e) &&
+	    delta_finish(x, e) && (below < 0 || condemn(x, e));
 }
 
 /* Whether copying first would fill the storage: then what is wholly dead goes before it. */
@@ -121,17 +133,25 @@ static bool cramped(const struct vacuum *x)
 
 static bool work(struct vacuum *x, struct err *e)
 {
+	bool again;
+	unsigned i;
+
 	if (!survey(x, e) || !vacuum_alone(x, e))
 		return false;
 	if (cramped(x) &&
-	    (!once(x, 0, e) || !survey(x, e) || !delete(x, e) || !survey(x, e)))
+	    (!pass(x, 0, e) || !survey(x, e) || !delete(x, e) || !survey(x, e)))
 		return false;
-	if (!once(x, x->result->below, e))
+	if (!pass(x, x->result->below, e))
 		return false;
 	/* Without a grace to wait for, deletion follows at once, upon another look. */
-	if (!x->o->sole_client || !x->o->deletes || x->stones.n == 0)
-		return true;
-	return survey(x, e) && copy_victims(x, -1, e) && delta_finish(x, e) && delete(x, e);
+	again = x->o->sole_client && x->o->deletes &&
+	    (x->stones.n > 0 || x->result->kept_bundles > 0);
+	for (i = 0; i < LOOKS && again; i++) {
+		if (!survey(x, e) || !pass(x, -1, e))
+			return false;
+		again = x->result->kept_bundles > 0;
+	}
+	return true;
 }
 
 bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *m,

@@ -1,12 +1,13 @@
 /*
- * A vacuum that acts (V1 to V5 of the protocol), shared by its files:
+ * A vacuum that acts, shared by its files; V1 to V10 are steps of docs/protocol.md:
  *
  *   vacuum_run.c      the order of things
- *   vacuum_copy.c     what is alive in bundles that are to go, into new bundles
- *   vacuum_delta.c    the delta with its moves; small deltas become one
- *   vacuum_condemn.c  what to condemn, and the tombstone
- *   vacuum_wait.c     how long this machine has known of something
- *   vacuum_delete.c   deletion, by evidence
+ *   vacuum_copy.c     V1, what is alive in bundles that are to go, into new bundles
+ *   vacuum_delta.c    V2, the delta with its moves; small deltas become one
+ *   vacuum_condemn.c  V3, what to condemn, and the tombstone
+ *   vacuum_wait.c     V4, how long this machine has known of something
+ *   vacuum_survive.c  V7, V8, what is condemned by now, and whether what is alive is safe
+ *   vacuum_delete.c   V5, V9, V10, deletion, by evidence
  */
 #ifndef BALE_ENGINE_VACUUM_RUN_H
 #define BALE_ENGINE_VACUUM_RUN_H
@@ -46,8 +47,6 @@ struct vacuum {
 	size_t n_copied, copied_cap;
 	uint32_t *victims;          /* bundles all of whose live chunks are elsewhere now */
 	size_t n_victims, victims_cap;
-	uint32_t *rescued;          /* the same of bundles that were condemned before */
-	size_t n_rescued, rescued_cap;
 
 	/* what was put since the last delta, and in all */
 	struct delta_writer delta;
@@ -70,7 +69,7 @@ void copy_release(struct vacuum *x);
 
 /*
  * Copy what is alive in the bundles below the threshold (-1: none), and in condemned ones;
- * verify the copies. Those of which everything is safe become victims, or rescued.
+ * verify the copies. Those of which everything is safe become victims.
  */
 bool copy_victims(struct vacuum *x, int below, struct err *e);
 
@@ -90,6 +89,9 @@ bool condemn(struct vacuum *x, struct err *e);
 /* Whether nothing that the tombstone names is listed any more. */
 bool stone_done(const struct vacuum *x, const struct vac_stone *s);
 
+/* For repo_put_json: a random name. */
+void vacuum_any_name(const void *arg, const char *random, char name[NAME_MAX_LEN + 1]);
+
 /* Whether a band that counts, or a delta, still tells of the bundle. */
 bool bundle_named(const struct vacuum *x, const struct id *name);
 
@@ -99,9 +101,23 @@ bool bundle_named(const struct vacuum *x, const struct id *name);
 bool vacuum_alone(const struct vacuum *x, struct err *e);
 
 /*
- * V2 to V5: delete what tombstones name that are old enough, if every band is accounted for.
- * What is alive in their bundles has been copied.
+ * V4, V5: whether every band is accounted for, and there is a tombstone whose time has come.
+ * What it names is doomed.
  */
+bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e);
+
+/* V9, V10: delete what is doomed and safe. */
 bool vacuum_delete(struct vacuum *x, struct err *e);
+
+/* --- vacuum_survive.c */
+
+/* V7: whether no tombstone has come that the survey did not know. */
+bool vacuum_look_again(struct vacuum *x, bool *same, struct err *e);
+
+/*
+ * V8: what is alive in doomed bundles is read where it survives; those of which all was found
+ * are safe. What was found damaged is on record, and marked where it can be copied from.
+ */
+bool vacuum_save(struct vacuum *x, struct err *e);
 
 #endif

@@ -20,6 +20,8 @@ static struct watched *note(
 {
 	struct watched *x;
 
+	if (w->hook)
+		w->hook(w->hook_arg, op, folder, name);
 	w->v = mem_grow(w->v, &w->cap, w->n + 1, sizeof *w->v);
 	x = &w->v[w->n++];
 	*x = (struct watched){.op = op};

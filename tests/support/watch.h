@@ -23,6 +23,9 @@ struct watch {
 	unsigned hidden_from;   /* … from the nth listing of a folder on */
 	const char *unreadable; /* gets fail, ERR_IO */
 	bool unmounted;         /* nothing is there at all */
+	/* Told of each operation before it is done; may be NULL. */
+	void (*hook)(void *arg, enum fail_op op, const char *folder, const char *name);
+	void *hook_arg;
 
 	struct watched *v;      /* what was asked, in order */
 	size_t n, cap;

@@ -14,12 +14,14 @@
 
 #include "band/bands.h"
 #include "engine/band_run.h"
+#include "engine/vacuum_run.h"
 #include "tests/support/band_make.h"
 #include "tests/support/bytes.h"
 #include "tests/support/repo_make.h"
 #include "tests/support/scratch.h"
 #include "tests/support/stores.h"
 #include "tests/support/vacuum_do.h"
+#include "tests/support/watch.h"
 
 #define MINUTES 60 /* of grace */
 
@@ -252,6 +254,410 @@ static void test_tail_too_late(void **state)
 	ages_release(&x.w);
 }
 
+/* --- V7: what others condemn meanwhile */
+
+/* A tombstone of another client that names a bundle, or nothing that is there. */
+static void put_stone(struct world *x, const struct id *bundles, size_t n)
+{
+	static unsigned number;
+	struct repo *r = backup_open(x->w.store);
+	struct json_body body = JSON_BODY_EMPTY;
+	struct err e = ERR_EMPTY;
+	struct tombstone t;
+	char name[NAME_MAX_LEN + 1];
+	size_t i;
+
+	tombstone_init(&t);
+	band_name_make(&t.run, backup_clock(), TEST_CLIENT, ++number);
+	for (i = 0; i < n; i++)
+		tombstone_add_bundle(&t, &bundles[i], false);
+	tombstone_encode(&t, &body);
+	assert_true(repo_put_json(r, "tombstones", "tombstone", vacuum_any_name, NULL, &body,
+	    name, NULL, &e));
+	json_body_release(&body);
+	tombstone_release(&t);
+	repo_close(r);
+}
+
+/* Bundles of data that no tombstone names. */
+struct standing {
+	struct id id[256];
+	size_t n;
+	struct map condemned;
+	struct repo *repo;
+};
+
+static void take_stone(void *arg, const char *folder, const char *name, struct span content)
+{
+	struct standing *s = arg;
+	struct buf secret = BUF_EMPTY;
+	struct err e = ERR_EMPTY;
+	struct json_file jf;
+	struct tombstone t;
+	size_t i;
+
+	if (strcmp(folder, "tombstones") != 0)
+		return;
+	assert_true(repo_check_json(s->repo, name, "tombstone", content, &jf, &secret, &e));
+	tombstone_init(&t);
+	assert_true(tombstone_decode(&jf, &t, NULL));
+	for (i = 0; i < t.n_bundles; i++)
+		map_put(&s->condemned, &t.bundles[i], 1);
+	tombstone_release(&t);
+	json_file_close(&jf);
+	buf_release(&secret);
+}
+
+static void take_bundle(void *arg, const char *folder, const char *name, struct span content)
+{
+	struct standing *s = arg;
+
+	(void)content;
+	if (strncmp(folder, "data/", 5) == 0 && id_of_name(name, &s->id[s->n]) &&
+	    !map_get(&s->condemned, &s->id[s->n]))
+		s->n++;
+}
+
+static void look_standing(struct world *x, struct standing *s)
+{
+	s->n = 0;
+	s->repo = backup_open(x->w.store);
+	map_init(&s->condemned, ID_SIZE);
+	stores_each(x->w.store, take_stone, s);
+	stores_each(x->w.store, take_bundle, s);
+	map_release(&s->condemned);
+	repo_close(s->repo);
+}
+
+/* What is alive of generation 1 has been moved, and where it was is to go. */
+static void move_all(struct world *x, struct vacuum_result *res)
+{
+	ages_remove(&x->w, 0);
+	x->o.below = 100;
+	vacuum_must(x->w.store, &x->o, res);
+	assert_true(res->condemned_bundles > 0 && res->copied_bytes > 0);
+	x->o.below = 0;
+	pass(2 * MINUTES);
+}
+
+struct meddling {
+	struct world *x;
+	unsigned looks, from, to; /* at which looks at the tombstones there is a new one */
+	struct standing names;
+};
+
+static void meddle(void *arg, enum fail_op op, const char *folder, const char *name)
+{
+	struct meddling *m = arg;
+
+	(void)name;
+	if (op != OP_LIST || strcmp(folder, "tombstones") != 0)
+		return;
+	m->looks++;
+	if (m->looks >= m->from && m->looks <= m->to)
+		put_stone(m->x, m->names.id, m->names.n);
+}
+
+static void vacuum_meddled(struct meddling *m, struct vacuum_result *res)
+{
+	struct err e = ERR_EMPTY;
+	struct watch watch;
+
+	watch_init(&watch, m->x->w.store);
+	watch.hook = meddle;
+	watch.hook_arg = m;
+	if (!vacuum_do(&watch.store, &m->x->o, res, &e))
+		fail_msg("%s", e.text);
+	watch_release(&watch);
+}
+
+/* The vacuum's own look, and two of its survey; the next is that of V7. */
+#define LOOK_AGAIN 4
+
+/* Where the chunks survive is condemned in the last moment: they are saved first. */
+static void test_others_condemn(void **state)
+{
+	struct meddling m = {.from = LOOK_AGAIN, .to = LOOK_AGAIN};
+	struct vacuum_result res;
+	struct world x;
+	size_t before;
+	unsigned i;
+
+	(void)state;
+	world_setup(&x, 2);
+	move_all(&x, &res);
+	m.x = &x;
+	look_standing(&x, &m.names);
+	before = m.names.n;
+	assert_true(before > 0);
+	vacuum_meddled(&m, &res);
+	assert_true(m.looks > LOOK_AGAIN);
+	assert_true(res.kept_bundles > 0);
+	assert_true(res.copied_bytes > 0);
+	look_standing(&x, &m.names);
+	assert_true(m.names.n > 0);
+	for (i = 0; i < 4; i++) {
+		ages_check(&x.w, x.w.store);
+		pass(2 * MINUTES);
+		vacuum_must(x.w.store, &x.o, &res);
+	}
+	assert_int_equal(res.kept_bundles, 0);
+	assert_int_equal(res.condemned_bytes, 0);
+	ages_check(&x.w, x.w.store);
+	ages_release(&x.w);
+}
+
+/* Where others go on condemning, it lets be. */
+static void test_others_never_rest(void **state)
+{
+	struct meddling m = {.from = LOOK_AGAIN, .to = 1000};
+	struct vacuum_result res;
+	struct world x;
+
+	(void)state;
+	world_setup(&x, 2);
+	move_all(&x, &res);
+	m.x = &x;
+	vacuum_meddled(&m, &res);
+	assert_true(res.disturbed);
+	assert_int_equal(res.deleted_files, 0);
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_false(res.disturbed);
+	assert_true(res.deleted_files > 0);
+	ages_check(&x.w, x.w.store);
+	ages_release(&x.w);
+}
+
+/* --- V8: where what is alive survives */
+
+static void spoil(struct world *x, const struct id *bundle, bool cut)
+{
+	struct buf b = BUF_EMPTY;
+	char name[2 * ID_SIZE + 1], folder[16];
+
+	name_of_id(bundle, name);
+	folder_of(FILE_DATA, bundle, folder);
+	assert_true(store_get(x->w.store, folder, name, 0, SIZE_MAX, &b, NULL, NULL));
+	if (cut)
+		b.n /= 2;
+	else
+		b.p[b.n / 2] ^= 1;
+	store_replace(x->w.store, folder, name, buf_span(&b));
+	buf_release(&b);
+}
+
+/* What stands now and did not before: the copies. */
+static void spoil_new(struct world *x, const struct standing *before, bool cut)
+{
+	struct standing now;
+	size_t i, k, n = 0;
+
+	look_standing(x, &now);
+	for (i = 0; i < now.n; i++) {
+		for (k = 0; k < before->n && !id_equal(&before->id[k], &now.id[i]); k++)
+			;
+		if (k < before->n)
+			continue;
+		spoil(x, &now.id[i], cut);
+		n++;
+	}
+	assert_true(n > 0);
+}
+
+/* A copy that reads badly is none: its chunks are taken from the condemned bundle. */
+static void survivor_damaged(bool cut)
+{
+	struct vacuum_result res;
+	struct standing before;
+	struct world x;
+	unsigned i;
+
+	world_setup(&x, 2);
+	look_standing(&x, &before);
+	move_all(&x, &res);
+	spoil_new(&x, &before, cut);
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_true(res.kept_bundles > 0);
+	assert_true(res.copied_bytes > 0);
+	assert_int_equal(stores_count(x.w.store, "health"), 1);
+	ages_check(&x.w, x.w.store);
+	for (i = 0; i < 2; i++) {
+		pass(2 * MINUTES);
+		vacuum_must(x.w.store, &x.o, &res);
+		ages_check(&x.w, x.w.store);
+	}
+	assert_int_equal(res.kept_bundles, 0);
+	assert_int_equal(stores_count(x.w.store, "health"), 1);
+	ages_release(&x.w);
+}
+
+static void test_survivor_damaged(void **state)
+{
+	(void)state;
+	survivor_damaged(false);
+	survivor_damaged(true);
+}
+
+/* If the condemned bundle reads badly as well, it stays all the same. */
+static void test_both_damaged(void **state)
+{
+	struct vacuum_result res;
+	struct standing before;
+	struct world x;
+	unsigned i;
+
+	(void)state;
+	world_setup(&x, 2);
+	look_standing(&x, &before);
+	move_all(&x, &res);
+	spoil_new(&x, &before, true);
+	for (i = 0; i < before.n; i++)
+		spoil(&x, &before.id[i], true);
+	for (i = 0; i < 3; i++) {
+		vacuum_must(x.w.store, &x.o, &res);
+		assert_true(res.kept_bundles > 0);
+		pass(2 * MINUTES);
+	}
+	ages_release(&x.w);
+}
+
+/* Generation 0 is condemned; a run that did not see that relies on it all the same. */
+static void rely_on_condemned(struct world *x)
+{
+	struct backup_result res;
+	struct err e = ERR_EMPTY;
+	struct watch watch;
+	struct backup_do d = {.source = scratch_path(x->w.dir, "src")};
+
+	watch_init(&watch, x->w.store);
+	watch.hidden = "tombstones";
+	d.store = &watch.store;
+	if (!backup_do(&d, &res, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(watch_count(&watch, OP_PUT, "data"), 0);
+	watch_release(&watch);
+	memcpy(x->w.band[0], res.snapshot, sizeof res.snapshot);
+	x->w.removed[0] = false;
+}
+
+/* A copy counts when everybody sees it: by the clock of whoever deletes. */
+static void test_survivor_young(void **state)
+{
+	char other[4096];
+	struct vacuum_result res;
+	struct world x;
+
+	(void)state;
+	world_setup(&x, 1);
+	scratch_mkdir(x.w.dir, "other");
+	snprintf(other, sizeof other, "%s/other", x.w.dir);
+	ages_remove(&x.w, 0);
+	assert_int_equal(vacuum(&x), 0);
+	x.o.cache_dir = other; /* it has known the tombstone for as long */
+	assert_int_equal(vacuum(&x), 0);
+	rely_on_condemned(&x);
+	pass(2 * MINUTES);
+
+	x.o.cache_dir = x.cache;
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_true(res.copied_bytes > 0 && res.kept_bundles > 0);
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_true(res.copied_bytes == 0 && res.kept_bundles > 0);
+	x.o.cache_dir = other;
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_true(res.copied_bytes == 0 && res.kept_bundles > 0);
+	pass(MINUTES / 2);
+	vacuum_must(x.w.store, &x.o, &res);
+	assert_true(res.deleted_files > 0 && res.kept_bundles == 0);
+	ages_check(&x.w, x.w.store);
+	ages_release(&x.w);
+}
+
+/* --- V10: tombstones */
+
+static void test_stone_goes(void **state)
+{
+	struct backup_do d = {0};
+	struct span chunk = span_str("something");
+	struct backup_result done;
+	struct world x;
+	struct repo *r;
+	struct id id;
+
+	(void)state;
+	world_setup(&x, 1);
+	d = (struct backup_do){
+	    .store = x.w.store, .cache = x.cache, .source = scratch_path(x.w.dir, "src")};
+	r = backup_open(x.w.store);
+	bundle_store(r, FILE_DATA, &chunk, 1, 1, &id);
+	repo_close(r);
+	vacuum(&x);
+	backup_must(&d, &done);
+	assert_int_equal(stores_count(x.w.store, "tombstones"), 1);
+	pass(2 * MINUTES);
+	assert_int_equal(vacuum(&x), 1); /* the bundle */
+	assert_int_equal(vacuum(&x), 0); /* it is gone */
+	pass(MINUTES - 2);
+	assert_int_equal(vacuum(&x), 0);
+	assert_int_equal(stores_count(x.w.store, "tombstones"), 1);
+	pass(2);
+	assert_int_equal(vacuum(&x), 1); /* the tombstone */
+	assert_int_equal(stores_count(x.w.store, "tombstones"), 0);
+	backup_must(&d, &done); /* whose client remembers it */
+	vacuum(&x);
+	ages_check(&x.w, x.w.store);
+	ages_release(&x.w);
+}
+
+struct dropping {
+	struct world *x;
+	enum fail_op op;
+	unsigned after; /* so many of them */
+	struct kept stone;
+};
+
+static void drop(void *arg, enum fail_op op, const char *folder, const char *name)
+{
+	struct dropping *d = arg;
+
+	(void)name;
+	if (op == d->op && strcmp(folder, "tombstones") == 0 && d->after-- == 0)
+		store_remove(d->x->w.store, folder, d->stone.name, NULL);
+}
+
+/* It goes between being listed and being read: nobody minds. */
+static void test_stone_goes_meanwhile(void **state)
+{
+	struct backup_result done;
+	struct vacuum_result res;
+	struct err e = ERR_EMPTY;
+	struct backup_do d;
+	struct world x;
+	/* A vacuum has a look of its own first, and then lists twice. */
+	struct dropping dropping[] = {{&x, OP_GET, 0, {.name = ""}},
+	    {&x, OP_GET, 1, {.name = ""}}, {&x, OP_LIST, 2, {.name = ""}}};
+	struct watch watch;
+	unsigned i;
+
+	(void)state;
+	world_setup(&x, 1);
+	watch_init(&watch, x.w.store);
+	watch.hook = drop;
+	d = (struct backup_do){.store = &watch.store, .source = scratch_path(x.w.dir, "src")};
+	for (i = 0; i < 3; i++) {
+		put_stone(&x, NULL, 0);
+		look_for(&x, "tombstones", "", &dropping[i].stone);
+		watch.hook_arg = &dropping[i];
+		if (i == 0 ? !backup_do(&d, &done, &e)
+		           : !vacuum_do(&watch.store, &x.o, &res, &e))
+			fail_msg("%s", e.text);
+		assert_int_equal(stores_count(x.w.store, "tombstones"), 0);
+		buf_release(&dropping[i].stone.bytes);
+	}
+	watch_release(&watch);
+	ages_release(&x.w);
+}
+
 /* --- heads of vacuums */
 
 static void put_head(struct world *x, enum band_kind kind, struct band *b)
@@ -321,6 +727,13 @@ int main(void)
 	    cmocka_unit_test(test_tail_too_late),
 	    cmocka_unit_test(test_vacuum_not_awaited),
 	    cmocka_unit_test(test_vacuum_keeps_bundles),
+	    cmocka_unit_test(test_others_condemn),
+	    cmocka_unit_test(test_others_never_rest),
+	    cmocka_unit_test(test_survivor_damaged),
+	    cmocka_unit_test(test_both_damaged),
+	    cmocka_unit_test(test_survivor_young),
+	    cmocka_unit_test(test_stone_goes),
+	    cmocka_unit_test(test_stone_goes_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
