@@ -127,9 +127,13 @@ static bool remove_file(
 	return true;
 }
 
+/* Valid until the next addition. */
 static struct held *held_of(struct vacuum *x, const struct tombstone *t, size_t i)
 {
-	return &x->v.held[vac_held(&x->v, t->hunks[i] ? FILE_HUNKS : FILE_DATA, &t->bundles[i], 0)];
+	enum file_type type = t->hunks[i] ? FILE_HUNKS : FILE_DATA;
+	uint32_t number = vac_held(&x->v, type, &t->bundles[i], 0);
+
+	return &x->v.held[number];
 }
 
 /* *kept counts those that stay, as what is alive in them is not safe elsewhere yet. */
