@@ -46,7 +46,7 @@ leave() { end_mount; }
 
 # Its connection cut, sshfs makes another; what was under way has failed and is made again.
 cut() {
-	grow 2
+	grow
 	begin
 	kill -9 "$(pgrep -f "^ssh .*$T/ssh/user")"
 	ends 0 "a cut connection"
