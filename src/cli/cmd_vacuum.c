@@ -128,6 +128,11 @@ static void show_run(
 	report_text(&c->report,
 	    " condemned  %" PRIu64 " bundles with %s, for which %s were written\n",
 	    res->condemned_bundles, buf_str(&size), buf_str(&written));
+	if (res->unmoved > 0)
+		report_text(&c->report,
+		    " left       %" PRIu64 " bundles: there is no room for what is alive in them; run "
+		    "it again once there is more\n",
+		    res->unmoved);
 	if (o->deletes)
 		show_waiting(c, o, res);
 	else
@@ -195,6 +200,7 @@ static void tell_json(struct cli *c, const struct vacuum_options *o,
 	line_count(line, "condemned_bundles", res->condemned_bundles);
 	line_count(line, "deleted_files", res->deleted_files);
 	line_count(line, "deleted_bytes", res->deleted_bytes);
+	line_count(line, "unmoved", res->unmoved);
 	line_count(line, "waiting", res->waiting);
 	line_real(line, "wait_seconds", (double)wait_of(o, res) / 1e9);
 	line_text(line, "awaited", res->awaited);
@@ -243,14 +249,25 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 	return cli_jobs(c, &o->threads, e) && read_bounds(c, o, e);
 }
 
+/* Deletion too begins with writing, if only a few KiB. */
+static bool no_room(const struct vacuum_options *o, struct err *e)
+{
+	return err_wrap(e, o->sole_client
+	        ? "the storage is full; before anything can be deleted, some KiB must be written: "
+	          "make 1 MiB of room by moving away what is not in the repository, and run it again"
+	        : "the storage is full; if nobody else uses the repository now, --run "
+	          "--sole-client frees at once what no snapshot needs");
+}
+
 static bool run(struct cli *c, struct err *e)
 {
 	struct vacuum_options o;
 	struct vacuum_result res = {0};
 
-	if (!read_options(c, &o, e) || !cli_open(c, e) ||
-	    !vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
+	if (!read_options(c, &o, e) || !cli_open(c, e))
 		return false;
+	if (!vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
+		return e->kind == ERR_NOSPACE && no_room(&o, e);
 	listener_end(&c->listener);
 	tell_text(c, &o, &res);
 	tell_json(c, &o, &res);

@@ -218,7 +218,7 @@ static bool act(struct prune *p, struct err *e)
 		if (!p->o->dry_run &&
 		    !band_note_put(
 		        p->repo, &x->info->name, BAND_REMOVED, p->look.client.id, &size, e))
-			return false;
+			return remove_stuck(p->out->removed, e);
 		p->out->removed++;
 	}
 	return true;

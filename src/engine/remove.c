@@ -35,6 +35,16 @@ static void client_id(struct repo *r, const char *cache_dir, char id[CLIENT_SIZE
 	cache_close(cache);
 }
 
+bool remove_stuck(uint64_t removed, struct err *e)
+{
+	if (e->kind != ERR_NOSPACE)
+		return false;
+	return err_wrap(e,
+	    "the storage is full, %llu snapshots were removed; bale vacuum --run --sole-client "
+	    "gives back what they held, and some KiB of room are enough to go on",
+	    (unsigned long long)removed);
+}
+
 bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v, size_t n,
     struct monitor *m, uint64_t *removed, struct err *e)
 {
@@ -54,7 +64,7 @@ bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *
 		ok = band_note_put(r, &v[i]->name, BAND_REMOVED, id, &size, e);
 		*removed += ok;
 	}
-	return ok;
+	return ok || remove_stuck(*removed, e);
 }
 
 bool removed_find(

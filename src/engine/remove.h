@@ -17,6 +17,9 @@
 bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v, size_t n,
     struct monitor *m, uint64_t *removed, struct err *e);
 
+/* After a failure with so many removed: where the storage is full, what to do. False. */
+bool remove_stuck(uint64_t removed, struct err *e);
+
 /*
  * A removed snapshot by its name or the beginning of it, of at least 4 characters.
  * ERR_MISSING, or ERR_USAGE where several begin so. Borrowed.

@@ -64,6 +64,7 @@ struct vacuum_result {
 	uint64_t condemned_bundles; /* by this run */
 	uint64_t written_bytes;     /* put by this run, in all */
 	uint64_t copied_bytes;      /* of them frames */
+	uint64_t unmoved;           /* bundles left alone: no room for what is alive in them */
 	uint64_t freed_bytes;       /* what this run condemned, or deleted, less what it wrote */
 	uint64_t deleted_files, deleted_bytes;
 	uint64_t waiting;           /* tombstones with something that cannot go yet */

@@ -13,6 +13,7 @@
 #include "codec/digest.h"
 #include "engine/vacuum_run.h"
 
+#define SPARE (1u << 20) /* bytes that are left free on the storage */
 #define STASH (4u << 20) /* plain bytes of partly live frames that wait to be framed anew */
 
 static void acknowledged(void *arg, uint32_t number, const struct directory *dir)
@@ -300,13 +301,27 @@ static void take_in(uint32_t **list, size_t *n, size_t *cap, uint32_t number)
 	(*list)[(*n)++] = number;
 }
 
-/* Whether the bounds that were given leave room for one more. */
-static bool within(const struct vacuum *x, const struct held *h, int64_t begun)
+/* Bytes of copies that the storage can take, and what else has to be written with them. */
+static uint64_t room_of(struct vacuum *x)
+{
+	uint64_t space;
+
+	if (!store_space(x->repo->store, &space))
+		return UINT64_MAX;
+	return x->result->copied_bytes + (space > SPARE ? space - SPARE : 0);
+}
+
+/* Whether the bounds that were given leave room for one more, and the storage does. */
+static bool within(struct vacuum *x, const struct held *h, int64_t begun, uint64_t room)
 {
 	const struct vacuum_options *o = x->o;
 
 	if (h->live_chunks == 0 || h->condemned)
 		return true;
+	if (x->result->copied_bytes + h->copy + h->tables > room) {
+		x->result->unmoved++;
+		return false;
+	}
 	if (o->max_write && x->result->copied_bytes + h->copy > o->max_write)
 		return false;
 	return !o->max_time || x->repo->env->ticks(x->repo->env) - begun < o->max_time;
@@ -344,6 +359,7 @@ bool copy_victims(struct vacuum *x, int below, struct err *e)
 {
 	int64_t begun = x->repo->env->ticks(x->repo->env);
 	struct progress p = {.phase = "copy"};
+	uint64_t room = room_of(x);
 	struct candidate *c;
 	const struct held *h;
 	bool ok = true, whole;
@@ -352,7 +368,7 @@ bool copy_victims(struct vacuum *x, int below, struct err *e)
 	c = candidates(x, below, &n);
 	for (i = 0; ok && i < n; i++) {
 		h = &x->v.held[c[i].number];
-		if (!within(x, h, begun))
+		if (!within(x, h, begun, room))
 			continue;
 		whole = h->live_chunks == 0;
 		ok = !vac_stopped(&x->v, e) && (whole || copy_bundle(x, c[i].number, &whole, e));

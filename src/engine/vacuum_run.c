@@ -82,6 +82,7 @@ static bool survey(struct vacuum *x, struct err *e)
 	res->condemned_bundles = keep.condemned_bundles;
 	res->written_bytes = keep.written_bytes;
 	res->copied_bytes = keep.copied_bytes;
+	res->unmoved = keep.unmoved;
 	res->freed_bytes = keep.freed_bytes;
 	res->deleted_files = keep.deleted_files;
 	res->deleted_bytes = keep.deleted_bytes;
