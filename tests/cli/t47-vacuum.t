@@ -74,8 +74,8 @@ adds_up "after removals"
 ok "more is dead than was freed for nobody" test "$(field .dead_bytes)" -gt 1000000
 is "$(field .unknown_bytes)" 9 "a foreign file is unknown"
 is "$(field '.thresholds | map(.below) | tostring')" "[0,30,50,70,90,100]" "six thresholds"
-is "$(field '[.thresholds[0].write_bytes, .thresholds[5].left_dead_bytes] | tostring')" "[0,0]" \
-	"the first writes nothing, the last leaves nothing"
+is "$(field '[.thresholds[0].write_bytes < 4096, .thresholds[5].left_dead_bytes] | tostring')" '[true,0]' \
+	"the first writes next to nothing, the last leaves nothing"
 is "$(field '.thresholds as $t | [range(1; 6) | $t[.].bundles >= $t[. - 1].bundles
 	and $t[.].write_bytes >= $t[. - 1].write_bytes
 	and $t[.].left_dead_bytes <= $t[. - 1].left_dead_bytes] | all')" true \

@@ -103,7 +103,9 @@ static bool watch_remove(
 
 static bool watch_space(struct store *s, uint64_t *free_bytes)
 {
-	return store_space(((struct watch *)s)->inner, free_bytes);
+	struct watch *w = (struct watch *)s;
+
+	return !w->silent && store_space(w->inner, free_bytes);
 }
 
 static void watch_free(struct store *s)

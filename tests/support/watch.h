@@ -26,6 +26,7 @@ struct watch {
 	/* Told of each operation before it is done; may be NULL. */
 	void (*hook)(void *arg, enum fail_op op, const char *folder, const char *name);
 	void *hook_arg;
+	bool silent;            /* it does not tell how much room is left */
 
 	struct watched *v;      /* what was asked, in order */
 	size_t n, cap;
