@@ -117,14 +117,16 @@ static bool pass(struct vacuum *x, int below, struct err *e)
 	    delta_finish(x, e) && (below < 0 || condemn(x, e));
 }
 
-/* Whether copying first would fill the storage: then what is wholly dead goes before it. */
+/* Whether copying first may fill the storage: then what is wholly dead goes before it. */
 static bool cramped(const struct vacuum *x)
 {
 	uint64_t space;
 	int i;
 
-	if (!x->o->sole_client || !x->o->deletes || !store_space(x->repo->store, &space))
+	if (!x->o->sole_client || !x->o->deletes)
 		return false;
+	if (!store_space(x->repo->store, &space))
+		space = 0;
 	for (i = 0; i < VACUUM_THRESHOLDS; i++)
 		if (x->result->thresholds[i].below <= x->result->below &&
 		    x->result->thresholds[i].write_bytes + (64u << 20) > space)
