@@ -151,11 +151,11 @@ static void generations_end(struct full *f)
 /* However little is left: what does not fit fails for that, and nothing is harmed. */
 static void test_little_room(void **state)
 {
-	static const unsigned left[] = {0, 4, 8, 12, 16, 20, 28, 40, 64};
+	static const unsigned left[] = {0, 4, 8, 12, 16, 20, 20, 28, 28, 40, 64, 64};
 	struct vacuum_result res;
 	struct err e = ERR_EMPTY;
 	struct full f;
-	unsigned i, done = 0;
+	unsigned i;
 	bool removed, ok;
 
 	(void)state;
@@ -168,12 +168,11 @@ static void test_little_room(void **state)
 		ok = vacuum(&f, i % 2, &res, &e);
 		if (!ok && e.kind != ERR_NOSPACE)
 			fail_msg("%u KiB: %s", left[i], e.text);
-		if (removed && ok) {
-			done++;
-			assert_true(room() > (left[i] + 8) * KIB);
-		} else if (left[i] >= 40) {
+		/* Where the storage does not tell its room, what must be copied may not fit. */
+		if (left[i] >= 40 && (!removed || (!ok && i % 2 == 1)))
 			fail_msg("%u KiB: %s", left[i], e.text);
-		}
+		if ((removed && ok) || left[i] >= 40)
+			assert_true(room() > (left[i] + 8) * KIB);
 		ages_check(&f.w, f.w.store);
 
 		/* With some room everything goes on, and nothing of what failed stays. */
@@ -185,7 +184,6 @@ static void test_little_room(void **state)
 		ages_check(&f.w, f.w.store);
 		full_end(&f);
 	}
-	print_message("# with %u KiB left and more\n", left[sizeof left / sizeof *left - done]);
 	generations_end(&f);
 }
 
