@@ -94,17 +94,6 @@ const char *advice_deletion_text(enum deletion d)
 	return texts[d];
 }
 
-const char *advice_class_word(enum mount_class class)
-{
-	static const char *const words[] = {
-	    [MOUNT_THROUGH] = "through",
-	    [MOUNT_WRITE_BACK] = "write-back",
-	    [MOUNT_UNKNOWN] = "unknown",
-	};
-
-	return words[class];
-}
-
 const char *advice_class_text(enum mount_class class)
 {
 	static const char *const texts[] = {

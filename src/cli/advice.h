@@ -22,8 +22,7 @@ enum deletion advice_deletion(enum mount_class class, const struct doctor_result
 const char *advice_deletion_word(enum deletion d);
 const char *advice_deletion_text(enum deletion d);
 
-/* "through", "write-back", "unknown"; and what it means. */
-const char *advice_class_word(enum mount_class class);
+/* What the class means. */
 const char *advice_class_text(enum mount_class class);
 
 /*

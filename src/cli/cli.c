@@ -18,6 +18,7 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "repo/json_cache.h"
+#include "store/mount.h"
 
 /*
  * Without links, as far as it exists: so that a repository is known by the same path
@@ -193,6 +194,24 @@ static void opened(struct cli *c)
 		json_cache_open(c->repo, c->cache_dir);
 }
 
+/* What the user knows of the mount goes before what can be found out. */
+static struct store *open_store(struct cli *c, bool create, struct err *e)
+{
+	const char *word = options_value(&c->options, "mount-class");
+	enum mount_class class = MOUNT_UNKNOWN;
+	struct store *s;
+
+	if (word && !mount_class_parse(word, &class)) {
+		err_set(e, ERR_USAGE,
+		    "--mount-class %s: want through, write-back or unknown", word);
+		return NULL;
+	}
+	s = store_dir_open(c->path, create, env_real(), e);
+	if (s && word)
+		s->mount = class;
+	return s;
+}
+
 bool cli_open(struct cli *c, struct err *e)
 {
 	struct question q = {c, HELD_SECRET_EMPTY};
@@ -203,7 +222,7 @@ bool cli_open(struct cli *c, struct err *e)
 
 	if (!look_at_path(c, e))
 		return false;
-	s = store_dir_open(c->path, false, env_real(), e);
+	s = open_store(c, false, e);
 	if (!s)
 		return false;
 	c->trace = store_trace_new(s);
@@ -228,7 +247,7 @@ struct store *cli_open_folder(struct cli *c, struct err *e)
 
 	if (!look_at_path(c, e))
 		return NULL;
-	s = store_dir_open(c->path, false, env_real(), e);
+	s = open_store(c, false, e);
 	if (!s)
 		return NULL;
 	s = store_trace_new(s);
@@ -271,7 +290,7 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
     struct err *e)
 {
-	struct store *s = store_dir_open(c->path, true, env_real(), e);
+	struct store *s = open_store(c, true, e);
 	struct repo_options mine = *o;
 	char *path;
 

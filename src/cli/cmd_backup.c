@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/settle.h"
 #include "cli/signals.h"
 #include "cli/status.h"
 #include "cli/text.h"
@@ -220,6 +221,7 @@ static bool run(struct cli *c, struct err *e)
 
 	if (!read_options(c, &w, e) || !cli_open_to_write(c, e))
 		goto out;
+	settle_use(c);
 	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);
 	if (ok && (res.totals.unreadable || c->listener.problems[PROBLEM_UNREADABLE]))
@@ -245,6 +247,7 @@ static const struct option_def options[] = {
     {0, "checkpoint", "SIZE|TIME",
 	"how often to make it restorable (1G and 5m); 0: never"},
     {0, "ignore-ctime", NULL, "do not take a new ctime for a change"},
+    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
     {0},
 };
 

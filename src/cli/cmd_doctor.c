@@ -82,10 +82,17 @@ static void on_probe(void *arg, enum doctor_op op, const struct doctor_probe *p)
 	show_probe(&c->report, op, p);
 }
 
+static const char *recognised(
+    const struct cli *c, const struct mount_line *mount, enum mount_class class)
+{
+	return options_has(&c->options, "mount-class") ? "option"
+						       : advice_recognised(mount, class);
+}
+
 static void show_mount(
     struct cli *c, const struct mount_line *mount, enum mount_class class)
 {
-	const char *by = advice_recognised(mount, class);
+	const char *by = recognised(c, mount, class);
 	struct buf source = BUF_EMPTY, point = BUF_EMPTY, path = BUF_EMPTY;
 
 	text_name(&path, span_str(c->path));
@@ -97,10 +104,11 @@ static void show_mount(
 		    buf_str(&source), buf_str(&point));
 	else
 		report_text(&c->report, "mount     not in the mount table\n");
-	report_text(&c->report, "class     %s: %s\n", advice_class_word(class),
+	report_text(&c->report, "class     %s: %s\n", mount_class_word(class),
 	    advice_class_text(class));
 	report_text(&c->report, "known by  %s\n",
 	    !by ? "nothing; neither the mount table nor a mount program tells"
+	    : strcmp(by, "option") == 0	     ? "--mount-class"
 	    : strcmp(by, "mount-table") == 0 ? "the mount table"
 					     : "the arguments of rclone");
 	buf_release(&path);
@@ -176,8 +184,8 @@ static void summary(struct cli *c, const struct mount_line *mount, enum mount_cl
 	text_or_null(line, "mount_type", mount->type);
 	text_or_null(line, "mount_source", mount->source);
 	text_or_null(line, "mount_point", mount->point);
-	line_text(line, "class", advice_class_word(class));
-	text_or_null(line, "recognised_by", advice_recognised(mount, class));
+	line_text(line, "class", mount_class_word(class));
+	text_or_null(line, "recognised_by", recognised(c, mount, class));
 	count_or_null(line, "write_bytes_per_second",
 	    per_second(&p[DOCTOR_PUT_LARGE]) > 0,
 	    (uint64_t)per_second(&p[DOCTOR_PUT_LARGE]));

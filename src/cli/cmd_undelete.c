@@ -1,5 +1,6 @@
 /* bale undelete */
 #include "cli/cli.h"
+#include "cli/settle.h"
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "cli/version.h"
@@ -23,8 +24,12 @@ static bool run(struct cli *c, struct err *e)
 	json_t *line;
 	bool ok;
 
-	ok = cli_open(c, e) && undelete_run(c->repo, c->options.args[0], &o,
-	                           &c->listener.monitor, &res, e);
+	ok = cli_open(c, e);
+	if (ok) {
+		settle_use(c);
+		ok = undelete_run(
+		    c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
+	}
 	listener_end(&c->listener);
 	tell_lost(c, &res);
 	if (ok) {
@@ -38,10 +43,16 @@ static bool run(struct cli *c, struct err *e)
 	return ok;
 }
 
+static const struct option_def options[] = {
+    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
+    {0},
+};
+
 const struct command cmd_undelete = {
     .name = "undelete",
     .synopsis = "SNAP",
     .help = "bring a removed snapshot back",
+    .options = options,
     .needs = NEED_REPO | NEED_KEY | MAY_CACHE,
     .min_args = 1,
     .max_args = 1,

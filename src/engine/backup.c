@@ -252,7 +252,8 @@ static bool stop(struct run *r, struct err *e)
 /* A failure; but where it is the user's wish, what is done is kept here too. */
 static bool halted(struct run *r, struct err *e)
 {
-	return e->kind == ERR_STOPPED && r->o->stop && *r->o->stop ? stop(r, e) : false;
+	return e->kind == ERR_STOPPED && r->o->stop && *r->o->stop && !r->band.complete &&
+	       stop(r, e);
 }
 
 static bool loop(struct run *r, struct err *e)
@@ -323,7 +324,7 @@ static bool run_once(struct repo *repo, const struct backup_options *o, struct m
 	out->totals = r->totals;
 	if (r->data)
 		out->totals.bytes_stored = run_stored(r);
-	out->confirmed = out->complete && repo->store->mount == MOUNT_THROUGH;
+	out->confirmed = out->complete && r->band.settled;
 	if (ok) {
 		cache_pack_commit(r->new_pack);
 		r->new_pack = NULL;

@@ -40,7 +40,8 @@ struct backup_result {
 };
 
 /*
- * False: no complete snapshot came about, *e says why; ERR_STOPPED after a clean stop (a part
+ * False: no complete snapshot came about (or it is complete, and whether it has arrived could
+ * not be told), *e says why; ERR_STOPPED after a clean stop (a part
  * has been written, which the next backup goes on from). True with totals.unreadable > 0 or
  * a missing source: partial. *out is filled in either case. A run that finds itself declared
  * dead at its end is repeated, once.

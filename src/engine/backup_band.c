@@ -70,7 +70,7 @@ static void fill_head(const struct run *r, struct band *b)
 bool band_begin(struct run *r, struct err *e)
 {
 	struct band head;
-	bool ok;
+	bool settled, ok;
 
 	r->start = r->repo->env->now(r->repo->env);
 	band_run_name(&r->band, r->start);
@@ -82,8 +82,10 @@ bool band_begin(struct run *r, struct err *e)
 	if (!ok)
 		return false;
 	snprintf(r->result->snapshot, sizeof r->result->snapshot, "%s", r->band.name.text);
+	if (!repo_settle(r->repo, &settled, e))
+		return false;
 	/* Nobody may see this head for long, and strict mode does not know the client yet. */
-	if (r->repo->store->mount != MOUNT_THROUGH && r->band.client.counter == 1)
+	if (!settled && r->band.client.counter == 1)
 		inventory_rely_on_own(r->inventory);
 	return band_run_look_begin(&r->band, e);
 }
@@ -223,20 +225,37 @@ static bool settle(struct run *r, struct band *b, struct err *e)
 	return true;
 }
 
+static bool put_part(struct run *r, struct band *part, struct err *e)
+{
+	bool ok = true;
+
+	if (part->n_refs > 0) {
+		part->part = r->result->parts + 1;
+		ok = band_run_put(&r->band, BAND_PART, part, e);
+		r->result->parts += ok;
+	}
+	return ok;
+}
+
 bool band_checkpoint(struct run *r, struct err *e)
 {
 	struct band part;
-	bool ok = settle(r, &part, e);
+	bool ok = settle(r, &part, e) && put_part(r, &part, e);
 
-	if (ok && part.n_refs > 0) {
-		part.part = r->result->parts + 1;
-		ok = band_run_put(&r->band, BAND_PART, &part, e);
-		r->result->parts += ok;
-	}
 	band_release(&part);
 	r->read_since_part = 0;
 	r->last_part = r->repo->env->ticks(r->repo->env);
 	return ok;
+}
+
+/* A tail would say that all is stored. A part does not, and the next backup goes on from it. */
+static bool not_settled(struct run *r, struct band *tail, struct err *e)
+{
+	struct err none = ERR_EMPTY;
+
+	if (e->kind != ERR_STOPPED) /* which is met with a part of its own */
+		put_part(r, tail, &none);
+	return err_wrap(e, "no snapshot: what was stored may not have arrived");
 }
 
 bool band_finish(struct run *r, struct err *e)
@@ -252,9 +271,11 @@ bool band_finish(struct run *r, struct err *e)
 	if (ok) {
 		tail.totals = r->totals; /* with what was counted behind the last hunk */
 		tail.totals.bytes_stored = run_stored(r);
-		ok = band_run_finish(&r->band, &tail, e);
+		ok = repo_settle(r->repo, &tail.settled, e)
+			 ? band_run_finish(&r->band, &tail, e)
+			 : not_settled(r, &tail, e);
 	}
 	band_release(&tail);
-	r->result->complete = ok;
+	r->result->complete = r->band.complete;
 	return ok;
 }

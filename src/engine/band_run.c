@@ -388,12 +388,22 @@ static void remember_client(struct band_run *r)
 
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e)
 {
+	struct err late = ERR_EMPTY;
+	bool arrived;
+
 	if (!band_run_put(r, BAND_TAIL, tail, e))
 		return false;
 	remember_client(r);
+	arrived = repo_settle(r->repo, &r->settled, &late);
 	if (!look_for_fence(r, e))
 		return false;
-	return !r->fenced || err_set(e, ERR_IO,
-	    "band %s was declared dead by another client while it ran; run it again",
-	    r->name.text);
+	if (r->fenced)
+		return err_set(e, ERR_IO,
+		    "band %s was declared dead by another client while it ran; run it again",
+		    r->name.text);
+	r->complete = true;
+	if (arrived)
+		return true;
+	*e = late;
+	return err_wrap(e, "%s is written, but may not have arrived", r->name.text);
 }

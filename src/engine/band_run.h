@@ -23,6 +23,8 @@ struct band_run {
 	struct string_list seen; /* tombstones: found, and known from before */
 	uint64_t stored;         /* bytes put other than in bundles */
 	bool fenced;             /* found dead when it was finished */
+	bool complete;           /* its tail is written, and no fence was found after it */
+	bool settled;            /* the storage has all of it, the tail included */
 };
 
 /* All are borrowed; the cache may be one that keeps nothing. */
@@ -64,8 +66,9 @@ bool band_run_give_up(struct band_run *r, struct err *e);
 void band_run_fill(const struct band_run *r, struct band *b);
 
 /*
- * Put the tail, remember it as the client's last band, and look for a fence: where there is
- * one, the run has failed (ERR_IO, r->fenced).
+ * Put the tail, remember it as the client's last band, settle it, and look for a fence: where
+ * there is one, the run has failed (ERR_IO, r->fenced). False with r->complete: only that the
+ * tail has arrived cannot be told.
  */
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e);
 

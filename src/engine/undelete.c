@@ -277,7 +277,7 @@ static void fill_tail(const struct undeletion *u, struct band *b)
 static bool begin(struct undeletion *u, struct err *e)
 {
 	struct band head;
-	bool ok;
+	bool ok, settled;
 
 	band_run_name(&u->run, u->old.start);
 	fill_head(u, &head);
@@ -286,17 +286,20 @@ static bool begin(struct undeletion *u, struct err *e)
 	if (!ok)
 		return false;
 	memcpy(u->out->snapshot, u->run.name.text, sizeof u->out->snapshot);
-	return band_run_look(&u->run, e) && band_run_fence_own(&u->run, e);
+	return repo_settle(u->repo, &settled, e) && band_run_look(&u->run, e) && band_run_fence_own(&u->run, e);
 }
 
 static bool finish(struct undeletion *u, struct err *e)
 {
 	struct band tail;
 
+	bool ok;
+
 	fill_tail(u, &tail);
-	u->out->complete = band_run_finish(&u->run, &tail, e);
+	ok = repo_settle(u->repo, &tail.settled, e) && band_run_finish(&u->run, &tail, e);
+	u->out->complete = u->run.complete;
 	band_release(&tail);
-	return u->out->complete;
+	return ok;
 }
 
 static bool from_pack(void *arg, const struct id *id, struct buf *plain)
@@ -333,7 +336,7 @@ bool undelete_run(struct repo *r, const char *name, const struct undelete_option
 		open_pack(&u);
 		ok = begin(&u, e) && resolve_all(&u, e) && finish(&u, e);
 	}
-	if (out->lost > 0 || (!ok && e->kind == ERR_STOPPED && out->snapshot[0]))
+	if (out->lost > 0 || (!ok && !out->complete && e->kind == ERR_STOPPED && out->snapshot[0]))
 		band_run_give_up(&u.run, &ignored);
 	cache_pack_close(u.pack);
 	band_run_release(&u.run);

@@ -101,6 +101,13 @@ bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e
 	}
 }
 
+bool repo_settle(struct repo *r, bool *settled, struct err *e)
+{
+	*settled = r->settle ? r->settle(r->settle_arg, e)
+			     : r->store->mount == MOUNT_THROUGH;
+	return *settled || !r->settle;
+}
+
 /* What operations that may be done twice have in common. */
 struct read {
 	const char *folder, *name;

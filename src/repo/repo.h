@@ -31,6 +31,9 @@ struct secret {
 typedef void repo_retry_fn(void *arg, const char *folder, const char *name,
     const struct err *why, unsigned attempt);
 
+/* Waits until the storage has what was put, or says that this cannot be told. */
+typedef bool repo_settle_fn(void *arg, struct err *e);
+
 struct repo {
 	struct store *store;
 	struct env *env;
@@ -43,6 +46,8 @@ struct repo {
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
+	repo_settle_fn *settle;  /* for mounts whose close is no acknowledgement; may be NULL */
+	void *settle_arg;
 	struct json_cache *json_cache; /* json_cache.h; may be NULL */
 	const volatile bool
 	    *stop; /* set by a signal: waiting ends with ERR_STOPPED; may be NULL */
@@ -144,6 +149,13 @@ typedef bool repo_compose_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN
  * of 1 to 60 s, until patience ends; every other error at once. Any thread.
  */
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e);
+
+/*
+ * Once no put is under way: *settled says whether the storage itself has all that was put,
+ * as r->settle vouches, or else the class of the mount. False: r->settle failed; nothing
+ * may be built on what was put.
+ */
+bool repo_settle(struct repo *r, bool *settled, struct err *e);
 
 /*
  * Reading: as store.h says, but ERR_IO is tried again twice, within 5 s: what a bad disk

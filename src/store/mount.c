@@ -133,6 +133,27 @@ enum mount_class mount_class_of_type(const char *type, const char *source)
 	return MOUNT_UNKNOWN;
 }
 
+static const char *const class_words[] = {
+    [MOUNT_THROUGH] = "through",
+    [MOUNT_WRITE_BACK] = "write-back",
+    [MOUNT_UNKNOWN] = "unknown",
+};
+
+const char *mount_class_word(enum mount_class class)
+{
+	return class_words[class];
+}
+
+bool mount_class_parse(const char *word, enum mount_class *out)
+{
+	for (unsigned i = 0; i < sizeof class_words / sizeof *class_words; i++)
+		if (strcmp(word, class_words[i]) == 0) {
+			*out = (enum mount_class)i;
+			return true;
+		}
+	return false;
+}
+
 static enum mount_class class_of_mode(struct span mode)
 {
 	char word[16];

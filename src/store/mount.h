@@ -24,6 +24,10 @@ bool mount_line_of(int fd, struct mount_line *out);
 /* The line with this mount id in the text of a mountinfo file; false if there is none. */
 bool mount_find(struct span mountinfo, unsigned id, struct mount_line *out);
 
+/* "through", "write-back", "unknown"; and back: false where the word is none of these. */
+const char *mount_class_word(enum mount_class class);
+bool mount_class_parse(const char *word, enum mount_class *out);
+
 /* By type and source alone; MOUNT_UNKNOWN for fuse.rclone. */
 enum mount_class mount_class_of_type(const char *type, const char *source);
 

@@ -97,6 +97,8 @@ bool backup_do(const struct backup_do *d, struct backup_result *out, struct err 
 	if (ok) {
 		if (d->patience)
 			r->patience = d->patience;
+		r->settle = d->settle;
+		r->settle_arg = d->settle_arg;
 		ok = backup_run(r, &o, d->monitor, out, e);
 		repo_close(r);
 	}

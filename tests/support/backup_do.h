@@ -21,6 +21,8 @@ struct backup_do {
 	int64_t patience;      /* 0: as repo_open sets it */
 	bool ignore_ctime;
 	const volatile bool *stop;
+	repo_settle_fn *settle;
+	void *settle_arg;
 	struct monitor *monitor;
 };
 

@@ -166,9 +166,26 @@ static void test_real(void **state)
 	close(fd);
 }
 
+static void test_words(void **state)
+{
+	enum mount_class class;
+
+	(void)state;
+	assert_true(mount_class_parse("write-back", &class));
+	assert_int_equal(class, MOUNT_WRITE_BACK);
+	for (class = MOUNT_THROUGH; class <= MOUNT_UNKNOWN; class++) {
+		enum mount_class again;
+
+		assert_true(mount_class_parse(mount_class_word(class), &again));
+		assert_int_equal(again, class);
+	}
+	assert_false(mount_class_parse("", &class) || mount_class_parse("throug", &class));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_types),
 	    cmocka_unit_test(test_rclone),

@@ -1,0 +1,16 @@
+/*
+ * The command that --settle names: it waits until a mount that uploads behind our back has
+ * nothing left to upload, and says by its exit status whether it did.
+ */
+#ifndef BALE_CLI_SETTLE_H
+#define BALE_CLI_SETTLE_H
+
+#include "cli/cli.h"
+
+/*
+ * Have the repository settled by the command of --settle, where it was given. In its
+ * environment BALE_REPO is the folder; what it prints goes to standard error.
+ */
+void settle_use(struct cli *c);
+
+#endif
