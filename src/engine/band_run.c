@@ -48,8 +48,7 @@ void band_run_release(struct band_run *r)
 void band_run_name(struct band_run *r, int64_t start)
 {
 	client_state_load(r->cache, r->repo->env, &r->client);
-	client_state_spend(r->cache, r->repo->env, &r->client);
-	band_name_make(&r->name, start, r->client.id, r->client.counter);
+	client_state_spend(r->cache, r->repo->env, &r->client, start, &r->name);
 }
 
 bool band_run_put(
@@ -248,55 +247,96 @@ static bool put_fence(struct band_run *r, const struct band_name *band, struct e
 	return ok;
 }
 
-/*
- * A tail that a crash has torn is none. Up to the band that this client remembers as its last
- * one, all that have a tail have a whole one.
- */
-static bool is_open(struct band_run *r, const struct band_info *i, bool *open, struct err *e)
+/* Whether the band has a tail that is whole: one that a crash has torn is none. */
+static bool has_tail(struct band_run *r, const struct band_info *i, bool *has, struct err *e)
 {
 	struct err why = ERR_EMPTY;
-	struct band_name last;
 	enum band_file kind;
 	struct band b;
 
-	*open = i->tails.n == 0;
-	if (*open || (band_name_parse(span_str(r->client.prev), &last) &&
-	                 i->name.counter <= last.counter))
+	*has = i->tails.n > 0;
+	if (!*has)
 		return true;
-	*open = !band_read(r->repo, i, &kind, &b, &why);
+	*has = band_read(r->repo, i, &kind, &b, &why);
 	band_release(&b);
-	if (!*open || why.kind == ERR_CORRUPT)
+	if (*has || why.kind == ERR_CORRUPT)
 		return true;
-	if (e)
-		*e = why;
+	*e = why;
 	return false;
 }
 
 /*
+ * Of one of this client's bands, whose process is dead: if it ended well it is the newest that
+ * did, and else it is declared dead, even if nothing of it is seen. The caller goes from the
+ * oldest to the newest.
+ */
+static bool settle_own(struct band_run *r, const struct band_name *name, struct err *e)
+{
+	const struct band_info *i = bands_find(&r->bands, name->text);
+	bool known = i && i->fences.n > 0, ended = false;
+
+	if (!known && i && !has_tail(r, i, &ended, e))
+		return false;
+	if (ended)
+		memcpy(r->client.prev, name->text, sizeof r->client.prev);
+	else if (!known && !(i && i->removed.n > 0) && !put_fence(r, name, e))
+		return false;
+	client_state_ended(&r->client, name->text);
+	return true;
+}
+
+static int by_client(const void *a, const void *b)
+{
+	const struct band_name *x = a, *y = b;
+	int d = strcmp(x->client, y->client);
+
+	return d ? d : (x->counter > y->counter) - (x->counter < y->counter);
+}
+
+/*
+ * This client's bands since the last that is known to have ended well, ascending: those that
+ * are seen, and those that it remembers to have begun. What came before was dealt with by
+ * that one; its own tail may only not be seen yet.
+ */
+static size_t own_bands(const struct band_run *r, struct band_name *out)
+{
+	struct band_name prev = {.counter = 0}, n;
+	size_t i, k, all = 0;
+
+	band_name_parse(span_str(r->client.prev), &prev);
+	for (i = 0; i < r->bands.n; i++)
+		if (r->bands.v[i].heads.n > 0)
+			out[all++] = r->bands.v[i].name;
+	for (i = 0; i < r->client.begun.n; i++)
+		all += band_name_parse(span_str(r->client.begun.v[i]), &out[all]);
+	qsort(out, all, sizeof *out, by_client);
+	for (i = k = 0; i < all; i++) {
+		n = out[i];
+		if (strcmp(n.client, r->client.id) == 0 && n.counter > prev.counter &&
+		    n.counter < r->name.counter && (k == 0 || out[k - 1].counter != n.counter))
+			out[k++] = n;
+	}
+	return k;
+}
+
+/*
  * Step B2 (docs/protocol.md). The lock of the cache shows that no process of this client is at
- * work on them. What came before the last band that ended well was dealt with by that; its
- * own tail may only not be seen yet.
+ * work on them.
  */
 bool band_run_fence_own(struct band_run *r, struct err *e)
 {
-	const struct band_info *i;
-	struct band_name prev;
-	uint64_t ended = 0;
-	bool open;
-	size_t k;
+	struct band_name *v;
+	size_t n, i;
+	bool ok = true;
 
-	if (band_name_parse(span_str(r->client.prev), &prev))
-		ended = prev.counter;
-	for (k = 0; cache_owned(r->cache) && k < r->bands.n; k++) {
-		i = &r->bands.v[k];
-		if (strcmp(i->name.client, r->client.id) != 0 || i->heads.n == 0 ||
-		    i->fences.n > 0 || i->removed.n > 0 || i->name.counter <= ended ||
-		    strcmp(i->name.text, r->name.text) == 0)
-			continue;
-		if (!is_open(r, i, &open, e) || (open && !put_fence(r, &i->name, e)))
-			return false;
-	}
-	return true;
+	if (!cache_owned(r->cache))
+		return true;
+	v = mem_array(r->bands.n + r->client.begun.n + 1, sizeof *v);
+	n = own_bands(r, v);
+	for (i = 0; ok && i < n; i++)
+		ok = settle_own(r, &v[i], e);
+	free(v);
+	return ok;
 }
 
 bool band_run_give_up(struct band_run *r, struct err *e)
@@ -324,14 +364,6 @@ static bool look_for_fence(struct band_run *r, struct err *e)
 }
 
 /* --- parts and the tail */
-
-static int by_client(const void *a, const void *b)
-{
-	const struct band_name *x = a, *y = b;
-	int d = strcmp(x->client, y->client);
-
-	return d ? d : (x->counter > y->counter) - (x->counter < y->counter);
-}
 
 /*
  * The bands seen, as runs of counters a client. One of which only the removal is left is not
@@ -379,6 +411,7 @@ static void remember_client(struct band_run *r)
 	size_t i;
 
 	memcpy(r->client.prev, r->name.text, sizeof r->client.prev);
+	client_state_ended(&r->client, r->name.text);
 	string_list_release(&r->client.seen);
 	r->client.seen = (struct string_list){NULL, 0, 0};
 	for (i = 0; i < r->seen.n; i++)

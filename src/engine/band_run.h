@@ -56,7 +56,10 @@ bool band_run_look_end(struct band_run *r, struct err *e);
 bool band_note_put(struct repo *repo, const struct band_name *band, enum band_file kind,
     const char *client, uint64_t *size, struct err *e);
 
-/* Declare this client's own unfinished bands dead. */
+/*
+ * Declare this client's own unfinished bands dead; from here on it is known which of them was
+ * the last that ended well.
+ */
 bool band_run_fence_own(struct band_run *r, struct err *e);
 
 /* Declare this run dead, as nothing will come of it: nobody shall wait for it. */

@@ -34,6 +34,10 @@ static bool parse_line(struct client_state *s, const char *line)
 		memcpy(s->prev, name.text, sizeof s->prev);
 		return true;
 	}
+	if (strncmp(line, "begun ", 6) == 0) {
+		string_list_add(&s->begun, span_str(line + 6));
+		return band_name_parse(span_str(line + 6), &name);
+	}
 	if (strncmp(line, "seen ", 5) == 0) {
 		string_list_add(&s->seen, span_str(line + 5));
 		return true;
@@ -65,6 +69,7 @@ void client_state_load(struct cache *c, struct env *env, struct client_state *ou
 void client_state_release(struct client_state *s)
 {
 	string_list_release(&s->seen);
+	string_list_release(&s->begun);
 }
 
 /* Read back: putting a file into the cache is best effort, and an older one may stand there. */
@@ -77,6 +82,8 @@ static bool save(struct cache *c, const struct client_state *s)
 	buf_printf(&text, "client %s\ncounter %llu\n", s->id, (unsigned long long)s->counter);
 	if (s->prev[0])
 		buf_printf(&text, "prev %s\n", s->prev);
+	for (i = 0; i < s->begun.n; i++)
+		buf_printf(&text, "begun %s\n", s->begun.v[i]);
 	for (i = 0; i < s->seen.n; i++)
 		buf_printf(&text, "seen %s\n", s->seen.v[i]);
 	cache_put(c, CLIENT_FILE, buf_span(&text));
@@ -86,14 +93,35 @@ static bool save(struct cache *c, const struct client_state *s)
 	return ok;
 }
 
-void client_state_spend(struct cache *c, struct env *env, struct client_state *s)
+static void spend(struct client_state *s, int64_t start, struct band_name *name)
 {
 	s->counter++;
+	band_name_make(name, start, s->id, s->counter);
+	string_list_add(&s->begun, span_str(name->text));
+}
+
+void client_state_spend(struct cache *c, struct env *env, struct client_state *s,
+    int64_t start, struct band_name *name)
+{
+	spend(s, start, name);
 	if (!cache_owned(c) || save(c, s))
 		return;
 	client_state_release(s);
 	fresh(env, s);
-	s->counter = 1;
+	spend(s, start, name);
+}
+
+void client_state_ended(struct client_state *s, const char *band)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < s->begun.n; i++) {
+		if (strcmp(s->begun.v[i], band) == 0)
+			free(s->begun.v[i]);
+		else
+			s->begun.v[k++] = s->begun.v[i];
+	}
+	s->begun.n = k;
 }
 
 void client_state_save(struct cache *c, const struct client_state *s)

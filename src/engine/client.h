@@ -12,7 +12,8 @@
 struct client_state {
 	char id[CLIENT_SIZE + 1];
 	uint64_t counter;              /* of the newest band begun; 0: none */
-	char prev[BAND_MAX_LEN + 1];   /* the band before; "" for none */
+	char prev[BAND_MAX_LEN + 1];   /* the newest of its bands that it has not declared dead */
+	struct string_list begun;      /* later bands, of which it is not known how they ended */
 	struct string_list seen;       /* tombstones that its tails have named */
 };
 
@@ -20,10 +21,14 @@ void client_state_load(struct cache *c, struct env *env, struct client_state *ou
 void client_state_release(struct client_state *s);
 
 /*
- * Before a band's head is put: one more counter is spent, come what may. Where that cannot
- * be kept, the run is a new client's.
+ * Before a band's head is put: one more counter is spent on its name, come what may. Where
+ * that cannot be kept, the run is a new client's.
  */
-void client_state_spend(struct cache *c, struct env *env, struct client_state *s);
+void client_state_spend(struct cache *c, struct env *env, struct client_state *s,
+    int64_t start, struct band_name *name);
+
+/* How a band that had begun has ended is known now. */
+void client_state_ended(struct client_state *s, const char *band);
 
 /* Best effort. */
 void client_state_save(struct cache *c, const struct client_state *s);

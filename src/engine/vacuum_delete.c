@@ -238,10 +238,15 @@ static bool retire(struct vacuum *x, size_t i, struct err *e)
 	return remove_file(x, "tombstones", s->name, e);
 }
 
+static void wait_at_most(struct vacuum *x, int64_t left)
+{
+	if (left > 0 && (x->result->wait == 0 || left < x->result->wait))
+		x->result->wait = left;
+}
+
 bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e)
 {
 	const struct vac_stone *s;
-	int64_t left;
 	bool all;
 	size_t i, k;
 
@@ -259,9 +264,7 @@ bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e)
 			continue;
 		}
 		x->result->waiting++;
-		left = x->o->grace - stone_age(x, s, "stone");
-		if (left > 0 && (x->result->wait == 0 || left < x->result->wait))
-			x->result->wait = left;
+		wait_at_most(x, x->o->grace - stone_age(x, s, "stone"));
 	}
 	return true;
 }
@@ -280,8 +283,11 @@ bool vacuum_delete(struct vacuum *x, struct err *e)
 		if (!delete_bundles(x, &s->t, &kept, e) || !delete_files(x, &s->t, e) ||
 		    !retire(x, i, e))
 			return false;
+		if (kept == 0)
+			continue;
 		x->result->kept_bundles += kept;
-		x->result->waiting += kept > 0;
+		x->result->waiting++;
+		wait_at_most(x, x->o->grace / 2);
 	}
 	return true;
 }

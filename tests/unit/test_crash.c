@@ -147,7 +147,11 @@ static struct state look(
 		bool old = m->first && strcmp(name, m->first) == 0;
 		enum band_file kind = BAND_HEAD;
 		struct band b;
-		bool read = band_read(r, info, &kind, &b, &e);
+		bool read;
+
+		if (band_is_trace(info))
+			continue;
+		read = band_read(r, info, &kind, &b, &e);
 
 		if (!read && e.kind != ERR_CORRUPT)
 			failed(m, doing, e.text);
