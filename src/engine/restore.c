@@ -34,8 +34,8 @@ static struct lost_attr *attr_new(struct span path, const char *what, int sys)
 	return a;
 }
 
-/* In a worker. What one entry lacks is told by one thread, and so stands near the end. */
-static void attr_lost(void *arg, struct span path, const char *what, int sys)
+/* What one entry lacks is told by one thread, and so stands near the end. */
+void restore_attribute(void *arg, struct span path, const char *what, int sys)
 {
 	struct restore *r = arg;
 	struct lost_attr *a = NULL;
@@ -257,7 +257,7 @@ static bool restore_all(struct restore *r, struct err *e)
 {
 	struct target_options to = {
 	    .numeric = r->o->numeric,
-	    .lost = attr_lost,
+	    .lost = restore_attribute,
 	    .arg = r,
 	};
 	struct gather_options go = {

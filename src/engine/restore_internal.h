@@ -56,6 +56,12 @@ bool restore_special(struct restore *r, const struct entry *en, struct err *e);
 /* Count and name an entry that is lost. */
 void restore_damage(struct restore *r, struct span subject, const struct err *e);
 
+/*
+ * Note an attribute that an entry lacks, by its path below the target, to be told and counted
+ * later. Any thread; arg is the restore.
+ */
+void restore_attribute(void *arg, struct span path, const char *what, int sys);
+
 /* Whether to stop; then *e says so. */
 bool restore_stopped(const struct restore *r, struct err *e);
 

@@ -116,9 +116,15 @@ static bool links_second(struct restore *r, const struct link *v, size_t n, stru
 	o.reading = &again;
 	g = gather_new(&o);
 	for (size_t i = 0; ok && i < n; i++) {
-		enum step st = link_make(r, &v[i], e);
+		struct err why = ERR_EMPTY;
+		enum step st = link_make(r, &v[i], &why);
 
+		if (st == STEP_FAILED && e)
+			*e = why;
 		ok = st != STEP_FAILED && !restore_stopped(r, e);
+		if (ok && st == STEP_END && why.kind != ERR_MISSING && target_refusal(&why))
+			restore_attribute(r, restore_below(r, span_str(v[i].apath)),
+			    "no hard link, but a copy", why.sys);
 		if (ok && st == STEP_END)
 			ok = link_content(r, &again, &v[i], g, e);
 	}

@@ -712,7 +712,7 @@ static void test_attributes(void **state)
 	}
 }
 
-/* Where there are no hard links, there are copies. */
+/* Where there are no hard links, there are copies, and it is told. */
 static void test_no_links(void **state)
 {
 	struct restore_result res;
@@ -729,6 +729,8 @@ static void test_no_links(void **state)
 	if (!ok)
 		fail_msg("%s", e.text);
 	assert_int_equal(res.files, 164);
+	assert_int_equal(res.attributes, 3);
+	assert_int_equal(t.problems[PROBLEM_ATTRIBUTE], 3);
 	differs = tree_exceeds(src, scratch_path(home, "out"), &missing);
 	if (differs)
 		fail_msg("%s", differs);
