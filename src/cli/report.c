@@ -251,8 +251,10 @@ void report_retry(struct report *r, const char *folder, const char *name,
 	struct buf file = BUF_EMPTY;
 	struct err e = *why;
 
+	if (!*folder && !*name)
+		name = "the top folder";
 	buf_printf(&file, "%s%s%s", folder, *folder ? "/" : "", name);
-	err_wrap(&e, "attempt %u", attempt);
+	err_wrap(&e, "attempt %u", attempt + 1);
 	report_problem(r, PROBLEM_RETRY, buf_span(&file), &e);
 	buf_release(&file);
 }

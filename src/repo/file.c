@@ -69,6 +69,8 @@ static void tell(struct repo *r, const char *folder, const char *name,
 static bool give_up(struct err *e, const char *doing, const char *folder,
     const char *name, unsigned attempts, int64_t ns)
 {
+	if (!*folder && !*name)
+		name = "the top folder";
 	return err_wrap(e, "%s%s%s: %s (%u attempt%s in %" PRId64 " s)", folder,
 	    *folder ? "/" : "", name, doing, attempts, attempts == 1 ? "" : "s",
 	    (ns + SECOND / 2) / SECOND);

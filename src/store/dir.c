@@ -354,7 +354,7 @@ static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
 			return false;
 	}
 	if (errno)
-		return fail(d, e, errno, "list", folder);
+		return fail(d, e, errno, "list", *folder ? folder : d->path);
 	/* A folder removed while open lists as empty, even without "." and "..". */
 	if (empty && !*folder && sys_fstat(fd, &st) == 0 && st.st_nlink == 0)
 		return err_set(
@@ -377,10 +377,10 @@ static bool dir_list(
 	if (fd < 0 && errno == ENOENT && *folder)
 		return true;
 	if (fd < 0)
-		return fail(d, e, errno, "open folder", path);
+		return fail(d, e, errno, "open folder", *folder ? folder : d->path);
 	dir = fdopendir(fd);
 	if (!dir) {
-		fail(d, e, errno, "open folder", path);
+		fail(d, e, errno, "open folder", *folder ? folder : d->path);
 		sys_close(fd);
 		return false;
 	}
