@@ -79,6 +79,11 @@ $O/tests/dumbfs/%.o: ALL_CFLAGS += $(FUSE_CFLAGS)
 $O/dumbfs: $(DUMBFS_OBJ)
 	$(CC) -o $@ $(DUMBFS_OBJ) $(FUSE_LIBS) -pthread $(SANFLAGS)
 
+$O/inject.so: tests/inject/inject.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -MMD -MP -pthread $(WARN) $(CFLAGS) -fno-builtin \
+		-fPIC -shared -o $@ $< -ldl
+
 # --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
 
 SUBMAKE := $(MAKE) --no-print-directory -s
@@ -87,7 +92,7 @@ TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
 
 check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
 	@tests/deps.sh check
-	@$(SUBMAKE) -j$(JOBS) WERROR=1 all unit-programs dumbfs
+	@$(SUBMAKE) -j$(JOBS) WERROR=1 all unit-programs dumbfs $O/inject.so
 	@$(SUBMAKE) WERROR=1 check-static check-unit check-fuzz check-cli
 	@$(SUBMAKE) check-clang check-asan check-tsan check-model
 	@echo "make check: all passed"
@@ -102,7 +107,7 @@ check-unit: $(UNITS) ## the unit tests
 check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations and mutations
 	@for f in $(FUZZERS); do x=$$(basename $$f); printf 'fuzz %s: ' $$x; $$f testdata/vectors/$$x || exit 1; done
 
-check-cli: $O/bale dumbfs ## the command line, on dumbfs and on real mounts too
+check-cli: $O/bale $O/inject.so dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
 
 check-clang: ## clang compiles everything without a warning
@@ -155,10 +160,12 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
-torture: $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism) ## crashes of recoveries from crashes, and more
+TORTURED := $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism)
+torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
+	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 
 bench-increments: all ## what small changes to TREE cost in files and bytes
