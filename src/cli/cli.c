@@ -287,13 +287,32 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 	    c->path);
 }
 
+/* A new repository at an unmounted mount point would fill the disk below it. */
+static bool may_create(struct cli *c, struct err *e)
+{
+	struct known k;
+	struct stat st;
+
+	if (!known_find(c->cache_dir, c->path, &k))
+		return true;
+	if (sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0 && !folder_empty(c->path))
+		return true; /* what is there is told by repo_create */
+	return err_set(e, ERR_UNREACHABLE,
+	    "%s: repository %.8s was here when bale last looked (on %s): is the storage not "
+	    "mounted? Nothing was done; to make a new one in its place, give --no-cache",
+	    c->path, k.id, k.mount);
+}
+
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
     struct err *e)
 {
-	struct store *s = open_store(c, true, e);
+	struct store *s;
 	struct repo_options mine = *o;
 	char *path;
 
+	if (!may_create(c, e))
+		return false;
+	s = open_store(c, true, e);
 	if (!s)
 		return false;
 	mine.on_retry = on_retry;

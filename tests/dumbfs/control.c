@@ -31,6 +31,7 @@
  *	    phantom                  flush: nothing is kept, but the file is listed at its size,
  *	                             cannot be opened, and its name is taken
  *	    hide=PERCENT             opendir: so many of the names are not listed
+ *	    hidden=PATTERN           opendir: names like this are not listed
  *	    wait=MS                  it takes so much longer
  *	    die                      the file system ends: ENOTCONN from now on
  *	clear                        no rules, no latency, no limits; closed is uploaded

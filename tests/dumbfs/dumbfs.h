@@ -90,6 +90,7 @@ struct verdict {
 	bool lose;      /* nothing is kept, whatever is said */
 	bool phantom;   /* the name stays, listed at its full size, and cannot be read */
 	unsigned hide;  /* of the names of a listing, in percent */
+	char hidden[100]; /* those that match this pattern; "": none */
 };
 
 /* "KINDS PATTERN [nth=N] [every=N] [times=N|ever] ACTION..." */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -44,7 +45,7 @@ static int dumb_getattr(const char *path, struct stat *st, struct fuse_file_info
 
 struct listing {
 	struct names names;
-	unsigned hide; /* percent */
+	struct verdict verdict;
 };
 
 static void add_own(void *arg, const char *name, const struct stat *st)
@@ -72,7 +73,7 @@ static int dumb_opendir(const char *path, struct fuse_file_info *fi)
 	for (size_t n = PAGE; n < l->names.n; n += PAGE)
 		if ((r = begin(OP_PAGE, path, 0, NULL)))
 			break;
-	l->hide = v.hide;
+	l->verdict = v;
 	known_add(path, NULL);
 	for (size_t i = 0; i < l->names.n; i++)
 		known_add(path, l->names.at[i].name);
@@ -85,13 +86,15 @@ static int dumb_opendir(const char *path, struct fuse_file_info *fi)
 }
 
 /* The same names each time. */
-static bool hidden(const char *name, unsigned percent)
+static bool hidden(const struct verdict *v, const char *name)
 {
+	const char *at = name;
 	unsigned h = 2166136261u;
 
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * 16777619u;
-	return (h >> 8) % 100 < percent;
+	for (; *at; at++)
+		h = (h ^ (unsigned char)*at) * 16777619u;
+	return (h >> 8) % 100 < v->hide ||
+	       (v->hidden[0] && fnmatch(v->hidden, name, 0) == 0);
 }
 
 static int dumb_readdir(const char *path, void *out, fuse_fill_dir_t fill, off_t at,
@@ -107,7 +110,7 @@ static int dumb_readdir(const char *path, void *out, fuse_fill_dir_t fill, off_t
 	for (size_t i = 0; i < l->names.n; i++) {
 		struct name *n = &l->names.at[i];
 
-		if (!hidden(n->name, l->hide) && fill(out, n->name, &n->st, 0, plus))
+		if (!hidden(&l->verdict, n->name) && fill(out, n->name, &n->st, 0, plus))
 			break;
 	}
 	return 0;

@@ -352,6 +352,8 @@ static void *uploader(void *arg)
 		f->uploading = true;
 		pthread_mutex_unlock(&own.lock);
 		r = upload(f->path, f->fd);
+		if (r == 0)
+			stale_made(f->path); /* it is this mount's change */
 		pthread_mutex_lock(&own.lock);
 		f->uploading = false;
 		f->due = now() + 1;

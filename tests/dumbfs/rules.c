@@ -60,6 +60,8 @@ static bool take_word(struct rule *r, const char *word)
 		r->verdict.torn = (long)n;
 	else if (sscanf(word, "hide=%llu", &n) == 1)
 		r->verdict.hide = (unsigned)n;
+	else if (sscanf(word, "hidden=%99s", r->verdict.hidden) == 1)
+		return true;
 	else if (sscanf(word, "wait=%llu", &n) == 1)
 		r->wait_ms = (unsigned)n;
 	else if (strcmp(word, "lose") == 0)
@@ -146,6 +148,8 @@ int begin(enum kind kind, const char *path, size_t bytes, struct verdict *verdic
 		v.lose |= r->verdict.lose;
 		v.phantom |= r->verdict.phantom;
 		v.hide = r->verdict.hide ? r->verdict.hide : v.hide;
+		if (r->verdict.hidden[0])
+			memcpy(v.hidden, r->verdict.hidden, sizeof v.hidden);
 	}
 	pthread_mutex_unlock(&lock);
 	link_wait(kind);
