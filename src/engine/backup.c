@@ -42,10 +42,10 @@ static void load_sizes(struct run *r)
 	buf_release(&b);
 }
 
-/* What this run wrote counts only where a close means that the storage has it. */
+/* What this run wrote counts only if the storage is known to have it. */
 static void save_sizes(struct run *r)
 {
-	bool own = r->repo->store->mount == MOUNT_THROUGH;
+	bool own = r->band.settled || r->repo->store->mount == MOUNT_THROUGH;
 	uint32_t i, n = inventory_count(r->inventory);
 	struct buf b = BUF_EMPTY, old = BUF_EMPTY;
 	const struct stocked *s;
