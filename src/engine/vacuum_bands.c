@@ -85,6 +85,44 @@ static bool fence_watched(struct vac *v, const struct band_info *i)
 	    (v->o->sole_client || (v->waits && waits_age(v->waits, key) >= v->o->grace));
 }
 
+/* Whether the band's own client has said that it is dead. */
+static bool own_fence(struct vac *v, const struct band_info *i, bool *own, struct err *e)
+{
+	struct json_file jf = {.root = NULL};
+	struct buf secret = BUF_EMPTY;
+	struct err why = ERR_EMPTY;
+	struct band_note note;
+	struct fault f;
+	size_t k;
+	bool ok = true;
+
+	*own = false;
+	for (k = 0; ok && !*own && k < i->fences.n; k++) {
+		if (repo_get_json(
+		        v->repo, "bands", i->fences.v[k], "fence", &jf, &secret, &why)) {
+			if (band_note_decode(&jf, &note, &f))
+				*own = strcmp(note.client, i->name.client) == 0;
+			json_file_close(&jf);
+		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+			*e = why;
+			ok = false;
+		}
+	}
+	buf_release(&secret);
+	return ok;
+}
+
+/*
+ * A run that others have declared dead may sleep, and look for the fence whenever it wakes: so
+ * long as nothing shows that it has ended, its head and the fence stay.
+ */
+static bool gone(struct vac *v, struct vac_band *b, struct err *e)
+{
+	b->state = VAC_GONE;
+	b->ended = b->info->tails.n > 0;
+	return b->ended || own_fence(v, b->info, &b->ended, e);
+}
+
 /* What there is but for the tail. */
 static bool read_open(struct vac *v, struct vac_band *b, struct err *e)
 {
@@ -110,9 +148,9 @@ static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 	struct err why = ERR_EMPTY;
 	enum band_file kind;
 
-	b->state = i->removed.n > 0 ? VAC_GONE : i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
-	if (b->state == VAC_GONE)
-		return true;
+	if (i->removed.n > 0)
+		return gone(v, b, e);
+	b->state = i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
 	if (i->tails.n > 0) {
 		b->whole = b->tail = band_read(v->repo, i, &kind, &b->band, &why);
 		if (b->whole)
@@ -125,10 +163,7 @@ static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 		}
 	}
 	b->open = !fence_watched(v, i);
-	if (b->open)
-		return read_open(v, b, e);
-	b->state = VAC_GONE;
-	return true;
+	return b->open ? read_open(v, b, e) : gone(v, b, e);
 }
 
 bool vac_read_bands(struct vac *v, struct err *e)

@@ -86,6 +86,7 @@ struct vac_band {
 	const struct band_info *info;
 	enum vac_state state;
 	bool open;            /* neither tail, nor a fence that has been watched, nor removed */
+	bool ended;           /* of one that is gone: its run is certainly not at work any more */
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
 	bool rolled;          /* a roll-call names it */

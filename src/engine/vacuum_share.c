@@ -164,7 +164,7 @@ static enum vac_class class_of_band(struct vac *v, const char *name)
 		return VAC_LIVE;
 	if (kind == BAND_REMOVED || (kind == BAND_FENCE && b->info->removed.n == 0))
 		return VAC_LIVE;
-	return VAC_DEAD;
+	return kind == BAND_HEAD && !b->ended ? VAC_LIVE : VAC_DEAD;
 }
 
 static enum vac_class class_of_delta(struct vac *v, const char *name)
@@ -200,6 +200,8 @@ bool vac_evidence_idle(struct vac *v, const char *name)
 	if (!b || b->state != VAC_GONE || b->rolled || b->wrote)
 		return false;
 	i = b->info;
+	if (i->removed.n == 0 && !b->ended)
+		return false;
 	return i->heads.n + i->parts.n + i->tails.n == 0;
 }
 

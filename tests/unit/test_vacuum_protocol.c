@@ -104,7 +104,17 @@ static void find(void *arg, const char *folder, const char *name, struct span co
 	buf_add_span(&f->kept->bytes, content);
 }
 
-/* A file whose name has that part. */
+/* Whether there is a file whose name has that part. */
+static bool has(struct world *x, const char *folder, const char *part)
+{
+	struct kept k = {.bytes = BUF_EMPTY};
+	struct finding f = {folder, part, &k};
+
+	stores_each(x->w.store, find, &f);
+	buf_release(&k.bytes);
+	return k.name[0];
+}
+
 static void look_for(struct world *x, const char *folder, const char *part, struct kept *k)
 {
 	struct finding f = {folder, part, k};
@@ -136,18 +146,23 @@ static void take_tail(struct world *x, unsigned generation, struct kept *k)
 	take(x, "bands", part, k);
 }
 
-/* The generation is declared dead: by its own client, or by another. */
-static void fence(struct world *x, unsigned generation, bool by_itself)
+/* A band is declared dead: by its own client, or by another. */
+static void fence_band(struct world *x, const char *band, bool by_itself)
 {
 	struct repo *r = backup_open(x->w.store);
 	struct err e = ERR_EMPTY;
 	struct band_name n;
 	uint64_t size;
 
-	assert_true(band_name_parse(span_str(x->w.band[generation]), &n));
+	assert_true(band_name_parse(span_str(band), &n));
 	assert_true(
 	    band_note_put(r, &n, BAND_FENCE, by_itself ? n.client : TEST_CLIENT, &size, &e));
 	repo_close(r);
+}
+
+static void fence(struct world *x, unsigned generation, bool by_itself)
+{
+	fence_band(x, x->w.band[generation], by_itself);
 }
 
 static void unfence(struct world *x)
@@ -224,6 +239,40 @@ static void test_tail_beside_fence(void **state)
 	unfence(&x);
 	ages_check(&x.w, x.w.store);
 	ages_release(&x.w);
+}
+
+/*
+ * A run that others have declared dead may wake up at any time, and then finds its fence. One
+ * whose own client has done so is dead.
+ */
+static void fence_stays(bool by_itself)
+{
+	char head[BAND_MAX_LEN + 8], stranger[] = "20260101000000-aaaaaaaaaaaaaaaa-1";
+	struct world x;
+	struct kept tail;
+	unsigned i;
+
+	world_setup(&x, 2);
+	take_tail(&x, 1, &tail);
+	fence_band(&x, x.w.band[1], by_itself);
+	fence_band(&x, stranger, by_itself); /* of which nothing else is seen any more */
+	for (i = 0; i < 6; i++) {
+		vacuum(&x);
+		pass(2 * MINUTES);
+	}
+	snprintf(head, sizeof head, "%s-head", x.w.band[1]);
+	assert_int_equal(has(&x, "bands", head), !by_itself);
+	assert_true(has(&x, "bands", x.w.band[1])); /* the fence, as roll-calls tell of the band */
+	assert_int_equal(has(&x, "bands", stranger), !by_itself);
+	buf_release(&tail.bytes);
+	ages_release(&x.w);
+}
+
+static void test_fence_stays(void **state)
+{
+	(void)state;
+	fence_stays(false);
+	fence_stays(true);
 }
 
 /* One that turns up when all is gone stops nobody. */
@@ -724,6 +773,7 @@ int main(void)
 	    cmocka_unit_test(test_tail_awaited),
 	    cmocka_unit_test(test_fence_watched),
 	    cmocka_unit_test(test_tail_beside_fence),
+	    cmocka_unit_test(test_fence_stays),
 	    cmocka_unit_test(test_tail_too_late),
 	    cmocka_unit_test(test_vacuum_not_awaited),
 	    cmocka_unit_test(test_vacuum_keeps_bundles),
