@@ -7,6 +7,13 @@
 deletes=false
 grep -q '^#define DELETES true' "$TOP/src/cli/cmd_vacuum.c" && deletes=true
 
+# What is written about it agrees.
+for page in vacuum.md bale.1; do
+	told=true
+	grep -q 'version deletes nothing yet' "$TOP/docs/$page" && told=false
+	is $told $deletes "$page tells whether anything is deleted"
+done
+
 export BALE_REPO="$T/repo"
 "$BALE" init --unencrypted -q || exit 1
 
