@@ -40,7 +40,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
-	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips fuzz install bench-kill bench-identical torture
+	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips bench-generations \
+	bench-chunks fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
 
@@ -170,6 +171,12 @@ torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDE
 
 bench-increments: all ## what small changes to TREE cost in files and bytes
 	@BUILD=$O tests/bench/increments.sh $(or $(TREE),/usr/include)
+
+bench-generations: all $(BENCHES) ## GENERATIONS (60) of TREE (/usr/share/doc), pruned, vacuumed at every threshold
+	@BUILD=$O tests/bench/generations.sh $(or $(TREE),/usr/share/doc) $(or $(GENERATIONS),60)
+
+bench-chunks: all $(BENCHES) ## what analysis costs in a repository of CHUNKS (20000000)
+	@BUILD=$O tests/bench/chunks.sh $(or $(CHUNKS),20000000)
 
 bench-flips: all ## flipped bits in every kind of file: found, named, never restored (FLIPS each)
 	@BUILD=$O tests/bench/flips.sh $(or $(TREE),/usr/include/linux) $(or $(FLIPS),20)

@@ -84,10 +84,11 @@ bool vac_survey(struct vac *v, struct err *e)
 	    vac_check_bundles(v, e) && vac_mark(v, e) && vac_share(v, e);
 }
 
+/* The folder of the cache gives room for what does not fit into memory. */
 static bool analyse(struct repo *r, const struct vacuum_options *o, struct monitor *m,
     struct vacuum_result *out, struct err *e)
 {
-	struct cache *cache = cache_look(r, o->cache_dir);
+	struct cache *cache = cache_look_made(r, o->cache_dir);
 	struct waits *waits = waits_open(cache, r->env);
 	struct vac v;
 	bool ok;

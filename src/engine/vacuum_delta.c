@@ -9,6 +9,7 @@
 #include "engine/vacuum_run.h"
 
 #define DELTA_BYTES (16u << 20) /* a delta is put when it has grown to this */
+#define COPIED_MANY (64u << 10) /* runs of slots that may be remembered before they are told */
 
 static bool delta_put(struct vacuum *x, struct err *e)
 {
@@ -32,7 +33,7 @@ static bool delta_put(struct vacuum *x, struct err *e)
 	return true;
 }
 
-bool delta_full(struct vacuum *x, struct err *e)
+static bool put_full(struct vacuum *x, struct err *e)
 {
 	return x->delta.bundles.n + x->delta.moves.n < DELTA_BYTES || delta_put(x, e);
 }
@@ -67,26 +68,50 @@ static void move_add(struct moving *g, const struct id *from, uint32_t slot, uin
 	g->any = true;
 }
 
-/* What was copied lies in one frame, whose slots follow each other. */
+static bool find_place(const struct vacuum *x, const struct copied *c, struct id *to,
+    uint32_t *slot)
+{
+	const struct stocked *s;
+	struct hint h;
+
+	if (!packer_place(c->hunks ? x->hunks : x->data, c->ticket, &h))
+		return false;
+	s = inventory_get(x->inventory, h.bundle);
+	*to = s->name;
+	*slot = h.slot;
+	return s->named;
+}
+
+/*
+ * What was copied lies in one frame, whose slots follow each other. Those whose bundle has
+ * not arrived wait.
+ */
 static bool add_moves(struct vacuum *x, struct err *e)
 {
 	struct moving g = {.x = x};
 	const struct copied *c;
-	struct hint h;
+	struct id to;
+	uint32_t slot;
 	size_t i;
 
 	for (i = 0; i < x->n_copied; i++) {
 		c = &x->copied[i];
-		if (!packer_place(c->hunks ? x->hunks : x->data, c->ticket, &h))
-			return err_set(e, ERR_IO, "a copied chunk has no place");
-		move_add(&g, &x->v.held[c->from].name, c->slot, c->count,
-		    &inventory_get(x->inventory, h.bundle)->name, h.slot);
-		if (x->delta.moves.n >= DELTA_BYTES && !delta_full(x, e))
+		if (!find_place(x, c, &to, &slot))
+			break;
+		move_add(&g, &x->v.held[c->from].name, c->slot, c->count, &to, slot);
+		if (x->delta.moves.n >= DELTA_BYTES && !put_full(x, e))
 			return false;
 	}
 	move_end(&g);
-	x->n_copied = 0;
+	x->n_copied -= i;
+	if (x->n_copied > 0)
+		memmove(x->copied, x->copied + i, x->n_copied * sizeof *x->copied);
 	return true;
+}
+
+bool delta_full(struct vacuum *x, struct err *e)
+{
+	return (x->n_copied < COPIED_MANY || add_moves(x, e)) && put_full(x, e);
 }
 
 /* --- taking in others */
@@ -139,7 +164,7 @@ static bool take_in(struct vacuum *x, const struct id *name, struct buf *plain, 
 	take_over(x, buf_span(plain));
 	delta_add_superseded(&x->delta, name);
 	map_put(&x->superseded, name, 1);
-	return delta_full(x, e);
+	return put_full(x, e);
 }
 
 static bool take_in_all(struct vacuum *x, struct err *e)
@@ -160,7 +185,11 @@ static bool take_in_all(struct vacuum *x, struct err *e)
 
 bool delta_finish(struct vacuum *x, struct err *e)
 {
-	if (!add_moves(x, e) || !take_in_all(x, e))
+	if (!add_moves(x, e))
+		return false;
+	if (x->n_copied > 0)
+		return err_set(e, ERR_IO, "a copied chunk has no place");
+	if (!take_in_all(x, e))
 		return false;
 	if (x->delta.n_bundles + x->delta.n_moves + x->delta.n_gone == 0)
 		return true;

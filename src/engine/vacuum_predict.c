@@ -3,8 +3,8 @@
  * writes is counted but its tombstone, and so is all that goes but older tombstones: these
  * come and go with evidence, not with space.
  *
- * What a share of a frame takes once it is compressed anew, nobody can know who has not read
- * it: it counts as its share of the frame.
+ * What the rest of a frame takes once it is compressed anew, nobody can know who has not read
+ * it: vacuum_share.c guesses.
  */
 #include "codec/seal.h"
 #include "engine/vacuum_internal.h"

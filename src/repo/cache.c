@@ -93,6 +93,11 @@ struct cache *cache_look(struct repo *r, const char *dir)
 	return cache_new(r, dir, false);
 }
 
+struct cache *cache_look_made(struct repo *r, const char *dir)
+{
+	return cache_new(r, dir, true);
+}
+
 void cache_close(struct cache *c)
 {
 	if (!c)

@@ -24,6 +24,9 @@ struct cache *cache_open_apart(struct repo *r, const char *dir, const char *lock
 
 /* For who only reads the repository: makes nothing, and leaves the lock to a backup. */
 struct cache *cache_look(struct repo *r, const char *dir);
+
+/* The same, but the folder is made where absent, for temporary files. */
+struct cache *cache_look_made(struct repo *r, const char *dir);
 void cache_close(struct cache *c); /* NULL is harmless */
 bool cache_owned(const struct cache *c);
 
