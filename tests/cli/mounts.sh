@@ -21,12 +21,13 @@ need() {
 	done
 }
 
-# wait_for COMMAND...: for twenty seconds
+# wait_for COMMAND...: for twenty seconds; patience tells how many tenths of one
+patience=200
 wait_for() {
 	n=0
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ $n -lt 200 ] || return 1
+		[ $n -lt $patience ] || return 1
 		sleep 0.1
 	done
 }
@@ -37,17 +38,17 @@ end_server() {
 	[ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null
 	server=
 }
-# A mount program ends with its mount; one that does not is made to. The mount of one that was
-# killed is none to mountpoint.
-mount_ended() { ! grep -q '^State:.[^ZX]' "/proc/$mount/status"; }
+# A mount program ends with its mount, unless somebody has copied the mount into a namespace of
+# his own: then it is made to. Its folder tells it from another process under its number.
+mount_ended() { [ "$(readlink "/proc/$mount/cwd")" != "$T" ]; }
 end_mount() {
-	grep -q " $T/mnt " /proc/mounts && { fusermount3 -u "$T/mnt" || umount -l "$T/mnt"; } 2>/dev/null
+	grep -q " $T/mnt " /proc/mounts && { fusermount3 -u "$T/mnt" || umount -l "$T/mnt"; }
 	[ -z "$mount" ] || {
-		wait_for mount_ended || kill -9 "$mount"
+		patience=20 wait_for mount_ended || kill -9 "$mount"
 		wait "$mount"
-	} 2>/dev/null
+	}
 	mount=
-}
+} 2>/dev/null
 cleanup() {
 	end_mount
 	end_server
