@@ -14,6 +14,7 @@
 #include "band/bands.h"
 #include "store/fault.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/scratch.h"
 #include "tests/support/stores.h"
 #include "tests/support/world.h"
 
@@ -177,5 +178,6 @@ int main(void)
 	    cmocka_unit_test(test_two_dead),
 	};
 
+	scratch_private();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
