@@ -105,6 +105,7 @@ struct vac_miss {
 	struct id id;
 	enum file_type type;
 	bool needed;          /* of a band that counts: it must resolve */
+	uint32_t hint;        /* the bundle that its first reference names */
 	uint32_t held, slot;  /* where it was found; NO_HELD: nowhere */
 	char *path;           /* who wants it, of the first ones; NULL */
 };

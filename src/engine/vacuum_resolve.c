@@ -119,32 +119,42 @@ static bool follow(struct vac *v, uint32_t from, uint32_t slot, const struct id 
 	return true;
 }
 
-static bool unresolved(const struct vac_miss *m, struct err *e)
+static bool unresolved(const struct vac *v, const struct vac_miss *m, struct err *e)
 {
-	char hex[2 * ID_SIZE + 1];
+	const char *path = m->path && *m->path ? m->path : "a snapshot";
+	const struct held *h = &v->held[m->hint];
+	char hex[2 * ID_SIZE + 1], folder[16];
 
+	if (h->listed && !h->told && !h->lost) {
+		name_of_id(&h->name, hex);
+		return err_set(e, ERR_CORRUPT,
+		    "what %s/%s holds, to which %s refers, is told by no file of index/ that can be "
+		    "read, so nothing may be called dead; one of them is damaged or lost; backups and "
+		    "restores do without it",
+		    folder_of(h->type, &h->name, folder), hex, path);
+	}
 	name_of_id(&m->id, hex);
 	return err_set(e, ERR_CORRUPT,
 	    "chunk %.12s of %s is nowhere to be found, so nothing may be called dead; bale "
 	    "validate tells which snapshots suffer, the next backup heals what is still at its "
 	    "source, and what is lost must be removed",
-	    hex, m->path && *m->path ? m->path : "a snapshot");
+	    hex, path);
 }
 
 /* False: it has been looked for before, in vain, for a band of which less is demanded. */
 static bool add_miss(struct vac *v, enum file_type type, const struct id *id, bool needed,
-    struct span path, struct err *e)
+    uint32_t hint, struct span path, struct err *e)
 {
 	uint64_t *at = map_get(&v->misses, id);
 	struct vac_miss *m;
 
 	if (at) {
 		v->miss[*at].needed |= needed;
-		return *at >= v->missed || !needed || unresolved(&v->miss[*at], e);
+		return *at >= v->missed || !needed || unresolved(v, &v->miss[*at], e);
 	}
 	v->miss = mem_grow(v->miss, &v->miss_cap, v->n_miss + 1, sizeof *v->miss);
 	m = &v->miss[v->n_miss];
-	*m = (struct vac_miss){*id, type, needed, NO_HELD, 0, NULL};
+	*m = (struct vac_miss){*id, type, needed, hint, NO_HELD, 0, NULL};
 	if (v->n_miss < PATHS)
 		m->path = mem_printf("%.*s", (int)(path.n < 300 ? path.n : 300), path.p);
 	map_put(&v->misses, id, v->n_miss++);
@@ -175,7 +185,7 @@ bool vac_resolve(struct vac *v, enum file_type type, const struct id *id, bool n
 		}
 	}
 	if (*h == NO_HELD)
-		return add_miss(v, type, id, needed, path, e);
+		return add_miss(v, type, id, needed, hint, path, e);
 	mark(v, &v->held[*h], *slot);
 	return true;
 }
@@ -230,7 +240,7 @@ bool vac_find_missed(struct vac *v, struct err *e)
 		if (m->held != NO_HELD)
 			mark(v, &v->held[m->held], m->slot);
 		else if (m->needed)
-			ok = unresolved(m, e);
+			ok = unresolved(v, m, e);
 	}
 	return ok;
 }
