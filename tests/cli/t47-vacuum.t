@@ -143,6 +143,21 @@ for x in spoilt/index/*; do
 	flip "$x" 100
 done
 refuses 4 corrupt "index/[0-9a-f]* is damaged" "unreadable deltas"
+spoilt "index/*"
+for x in spoilt/index/*; do
+	grep -q "$(basename "$x")" "spoilt/bands/$last"-tail-* || flip "$x" 100
+done
+refuses 4 corrupt "no file of index/ that can be read" "unreadable deltas of removed snapshots"
+bale_is 0 "restore does without them" restore -r spoilt "latest:$T/src" --to without
+ok "the same" diff -r gen5 without
+spoilt "index/*"
+bale_is 0 "condemn" vacuum -r spoilt --run --below 70
+bad=$(ls spoilt/tombstones/*)
+flip "$bad" 200
+refuses 4 corrupt "tombstones/" "an unreadable tombstone"
+bale_is 4 "a backup relies on nothing then" backup -r spoilt --no-cache --set home src
+rm "$bad"
+bale_is 0 "without it" vacuum -r spoilt --no-cache
 spoilt "data/*/*"
 rm "$(find spoilt/data -type f -size +100k | tail -n 1)"
 refuses 1 missing "data/[0-9a-f/]*.*is not listed" "a bundle that is not listed"
