@@ -26,7 +26,7 @@ cp -a back.fs/repo whole
 cp -a cache known
 # hidden WHERE RULE VALIDATE VACUUM: with what statuses they end ("any": as it may)
 hidden() {
-	for grace in --run '--run --sole-client' '--run --sole-client --no-cache'; do
+	for grace in --run '--run --sole-client --no-cache'; do
 		rm -rf back.fs/repo cache
 		cp -a whole back.fs/repo
 		cp -a known cache

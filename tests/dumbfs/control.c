@@ -115,7 +115,7 @@ static bool do_clear(char *words)
 	link_latency(OP_ALL, 0);
 	link_bandwidth(true, 0);
 	link_bandwidth(false, 0);
-	return !*words && own_set(closed) && stale_set(fresh) && known_set(nothing);
+	return !*words && uploads_set(closed) && stale_set(fresh) && known_set(nothing);
 }
 
 static bool do_preset(char *words)
@@ -132,7 +132,7 @@ static bool run_line(char *line)
 		bool (*run)(char *words);
 	} commands[] = {{"reset", do_reset}, {"latency", set_latency},
 		{"bandwidth", set_bandwidth}, {"contract", set_contract},
-		{"uploads", own_set}, {"stale", stale_set}, {"remember", known_set}, {"on", rule_add},
+		{"uploads", uploads_set}, {"stale", stale_set}, {"remember", known_set}, {"on", rule_add},
 		{"clear", do_clear}, {"preset", do_preset}};
 	char *words = line + strcspn(line, " ");
 

@@ -56,14 +56,14 @@ static void *dumb_init(struct fuse_conn_info *conn, struct fuse_config *config)
 	(void)conn;
 	config->hard_remove = 1; /* or libfuse would rename what is unlinked while open */
 	fs.config = config;
-	own_start();
+	uploads_start();
 	return NULL;
 }
 
 static void dumb_destroy(void *data)
 {
 	(void)data;
-	own_stop();
+	uploads_stop();
 	count_close();
 }
 

@@ -104,19 +104,14 @@ int begin(enum kind kind, const char *path, size_t bytes, struct verdict *verdic
 
 /* --- own.c: files of this mount that are not, or not so, on the storage */
 
-
-
-/* "late=SECONDS order=close|reverse|shuffle placeholder unmount=drop|wait hold go drop" */
-bool own_set(char *words);
-bool own_late(void);
 /* A new file of which nothing is on the storage before its upload: a descriptor. */
 int own_create(const char *path);
-/* It was closed with so many bytes; it is uploaded when its time has come. */
+/* It was closed; it is uploaded when its time has come. */
 void own_closed(const char *path);
 void own_phantom(const char *path, off_t size);
 /* Whether it knew of the file; if so, what was pending is no longer. */
 bool own_forget(const char *path);
-/* 1 if it knows of the file, 0 if not; or an error. */
+/* 1 if it knows of the file, 0 if not. */
 int own_stat(const char *path, struct stat *st);
 /* A descriptor, or an error; -ENOENT if it does not know the file. */
 int own_open(const char *path);
@@ -124,8 +119,14 @@ int own_open(const char *path);
 void own_list(const char *folder,
     void (*found)(void *arg, const char *name, const struct stat *st), void *arg);
 size_t own_pending(void);
-void own_start(void);
-void own_stop(void);
+
+/* --- uploads.c: when they get there */
+
+/* "late=SECONDS order=close|reverse|shuffle placeholder unmount=drop|wait hold go drop" */
+bool uploads_set(char *words);
+bool uploads_late(void);
+void uploads_start(void);
+void uploads_stop(void);
 
 /* --- stale.c: what this mount last saw of a folder, and believes still */
 

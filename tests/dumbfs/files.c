@@ -66,7 +66,7 @@ static int create_refused(const char *path, int flags)
 static int dumb_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
 	int r = begin(OP_CREATE, path, 0, NULL), flags = (fi->flags & ~O_APPEND) | O_CREAT;
-	bool late = own_late();
+	bool late = uploads_late();
 	struct handle *h;
 	struct stat st;
 	int fd;

@@ -3,44 +3,20 @@
  * upload, as behind a write-back cache, and phantoms. Programs on this mount see them whole
  * (a phantom: listed, and unreadable); another mount of the same backing folder sees what
  * has been uploaded, and a file whose upload is under way half.
- *
- * A thread uploads what is due, one at a time. What still waits when the file system ends
- * is lost, unless it is told to wait.
  */
-#include "dumbfs.h"
+#include "own.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum order { ORDER_CLOSE, ORDER_REVERSE, ORDER_SHUFFLE };
+struct owns own = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .seed = 1};
 
-struct own {
-	char *path;
-	int fd; /* -1: a phantom */
-	bool closed, uploading;
-	off_t size;  /* of a phantom */
-	double due;
-	struct own *next; /* in order of creation */
-};
-
-static struct {
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t changed;
-	struct own *files;
-	double late;
-	enum order order;
-	bool hold, placeholder, wait_at_end, ending, running;
-	unsigned seed;
-	pthread_t thread;
-} own = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .seed = 1};
-
-static struct own **find_locked(const char *path)
+struct own **own_find_locked(const char *path)
 {
 	struct own **at = &own.files;
 
@@ -49,7 +25,7 @@ static struct own **find_locked(const char *path)
 	return at;
 }
 
-static void drop_locked(struct own **at)
+void own_drop_locked(struct own **at)
 {
 	struct own *f = *at;
 
@@ -58,66 +34,6 @@ static void drop_locked(struct own **at)
 		close(f->fd);
 	free(f->path);
 	free(f);
-}
-
-static void drop_pending_locked(void)
-{
-	for (struct own **at = &own.files; *at;) {
-		if ((*at)->fd >= 0 && (*at)->closed && !(*at)->uploading)
-			drop_locked(at);
-		else
-			at = &(*at)->next;
-	}
-}
-
-static bool take_word_locked(const char *word)
-{
-	if (sscanf(word, "late=%lf", &own.late) == 1)
-		return true;
-	if (strcmp(word, "order=close") == 0)
-		own.order = ORDER_CLOSE;
-	else if (strcmp(word, "order=reverse") == 0)
-		own.order = ORDER_REVERSE;
-	else if (strcmp(word, "order=shuffle") == 0)
-		own.order = ORDER_SHUFFLE;
-	else if (strcmp(word, "placeholder") == 0)
-		own.placeholder = true;
-	else if (strcmp(word, "unmount=wait") == 0)
-		own.wait_at_end = true;
-	else if (strcmp(word, "unmount=drop") == 0)
-		own.wait_at_end = false;
-	else if (strcmp(word, "hold") == 0)
-		own.hold = true;
-	else if (strcmp(word, "go") == 0)
-		own.hold = false;
-	else if (strcmp(word, "drop") == 0)
-		drop_pending_locked();
-	else
-		return false;
-	return true;
-}
-
-bool own_set(char *words)
-{
-	char *save = NULL;
-	bool ok = true;
-
-	pthread_mutex_lock(&own.lock);
-	for (char *w = strtok_r(words, " ", &save); w && ok; w = strtok_r(NULL, " ", &save))
-		ok = take_word_locked(w);
-	pthread_cond_broadcast(&own.changed);
-	pthread_mutex_unlock(&own.lock);
-	return ok;
-}
-
-bool own_late(void)
-{
-	bool late;
-
-	pthread_mutex_lock(&own.lock);
-	late = own.late > 0 || own.hold;
-	pthread_mutex_unlock(&own.lock);
-	return late;
 }
 
 static void add(const char *path, int fd, bool closed, off_t size)
@@ -163,7 +79,7 @@ void own_closed(const char *path)
 	double late;
 
 	pthread_mutex_lock(&own.lock);
-	f = *find_locked(path);
+	f = *own_find_locked(path);
 	if (f) {
 		late = own.late;
 		if (own.order == ORDER_SHUFFLE) /* half to one and a half times as late */
@@ -187,11 +103,11 @@ bool own_forget(const char *path)
 	bool known;
 
 	pthread_mutex_lock(&own.lock);
-	while (*(at = find_locked(path)) && (*at)->uploading)
+	while (*(at = own_find_locked(path)) && (*at)->uploading)
 		pthread_cond_wait(&own.changed, &own.lock);
 	known = *at != NULL;
 	if (known)
-		drop_locked(at);
+		own_drop_locked(at);
 	pthread_mutex_unlock(&own.lock);
 	return known;
 }
@@ -212,7 +128,7 @@ int own_stat(const char *path, struct stat *st)
 	struct own *f;
 
 	pthread_mutex_lock(&own.lock);
-	f = *find_locked(path);
+	f = *own_find_locked(path);
 	if (f)
 		facts_locked(f, st);
 	pthread_mutex_unlock(&own.lock);
@@ -226,7 +142,7 @@ int own_open(const char *path)
 	int fd = -ENOENT;
 
 	pthread_mutex_lock(&own.lock);
-	f = *find_locked(path);
+	f = *own_find_locked(path);
 	if (f && f->fd < 0) {
 		fd = -EIO;
 	} else if (f) {
@@ -265,117 +181,4 @@ size_t own_pending(void)
 		n += f->fd >= 0;
 	pthread_mutex_unlock(&own.lock);
 	return n;
-}
-
-/* --- the uploads */
-
-/* The next to upload; NULL if none is due, and when to look again. */
-static struct own *due_locked(double *when)
-{
-	bool any = own.ending && own.wait_at_end;
-	struct own *best = NULL;
-
-	*when = now() + 3600;
-	if (own.hold && !any)
-		return NULL;
-	for (struct own *f = own.files; f; f = f->next) {
-		if (f->fd < 0 || !f->closed)
-			continue;
-		if (f->due > now() && !any) {
-			*when = f->due < *when ? f->due : *when;
-			continue;
-		}
-		if (!best || own.order == ORDER_REVERSE ||
-		    (own.order == ORDER_SHUFFLE && rand_r(&own.seed) % 2))
-			best = f;
-	}
-	return best;
-}
-
-static int copy_whole(int from, int to, long torn)
-{
-	static char block[1 << 16];
-	off_t at = 0;
-	ssize_t n;
-
-	while ((n = pread(from, block, sizeof block, at)) > 0) {
-		if (torn >= 0 && at + n > torn)
-			n = torn - at;
-		if (n <= 0)
-			return 0;
-		link_carry(true, (size_t)n);
-		if (write(to, block, (size_t)n) != n)
-			return -EIO;
-		at += n;
-	}
-	return n < 0 ? -EIO : 0;
-}
-
-static int upload(const char *path, int from)
-{
-	struct verdict v;
-	int r, to;
-
-	r = begin(OP_UPLOAD, path, 0, &v);
-	if (r || v.lose)
-		return r;
-	to = openat(fs.root, backing_path(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (to < 0)
-		return -errno;
-	r = copy_whole(from, to, v.torn);
-	return close(to) == 0 ? r : -EIO;
-}
-
-static void *uploader(void *arg)
-{
-	struct timespec until;
-	double when;
-
-	(void)arg;
-	pthread_mutex_lock(&own.lock);
-	for (;;) {
-		struct own *f = due_locked(&when);
-		int r;
-
-		if (!f && own.ending)
-			break;
-		if (!f) {
-			clock_gettime(CLOCK_REALTIME, &until);
-			when = when > now() ? when - now() : 0;
-			until.tv_sec += (time_t)when;
-			until.tv_nsec += (long)((when - (double)(time_t)when) * 1e9);
-			until.tv_sec += until.tv_nsec / 1000000000;
-			until.tv_nsec %= 1000000000;
-			pthread_cond_timedwait(&own.changed, &own.lock, &until);
-			continue;
-		}
-		f->uploading = true;
-		pthread_mutex_unlock(&own.lock);
-		r = upload(f->path, f->fd);
-		if (r == 0)
-			stale_made(f->path); /* it is this mount's change */
-		pthread_mutex_lock(&own.lock);
-		f->uploading = false;
-		f->due = now() + 1;
-		if (r == 0 || own.ending)
-			drop_locked(find_locked(f->path));
-		pthread_cond_broadcast(&own.changed);
-	}
-	pthread_mutex_unlock(&own.lock);
-	return NULL;
-}
-
-void own_start(void)
-{
-	own.running = pthread_create(&own.thread, NULL, uploader, NULL) == 0;
-}
-
-void own_stop(void)
-{
-	pthread_mutex_lock(&own.lock);
-	own.ending = true;
-	pthread_cond_broadcast(&own.changed);
-	pthread_mutex_unlock(&own.lock);
-	if (own.running)
-		pthread_join(own.thread, NULL);
 }
