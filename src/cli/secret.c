@@ -132,7 +132,7 @@ static bool from_command(const char *command, struct held_secret *out, struct er
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t pipe_signal;
-	int fd[2], status = 0, failed;
+	int fd[2], status = -1, failed;
 	pid_t pid;
 	bool ok;
 

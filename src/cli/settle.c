@@ -66,7 +66,7 @@ static bool wait_for(pid_t pid, int *status)
 static bool settle(void *arg, struct err *e)
 {
 	const char *command = arg;
-	int status = 0, failed;
+	int status = -1, failed;
 	pid_t pid;
 
 	failed = start(command, &pid);

@@ -32,6 +32,8 @@ void signals_install(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Whoever started bale may have ignored it; then no command would tell how it ended. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 bool signals_asked(void)

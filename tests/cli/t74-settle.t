@@ -27,6 +27,10 @@ is "$(wc -l <settled)" 3 "by three runs of the command"
 ok "that know the repository" grep -q "^in $T/repo$" "$T/err"
 
 echo changed >src/file
+trap '' CHLD
+bale_is 1 "nor is a failure lost where signals of children are ignored" \
+	backup --json $late --settle false src
+trap - CHLD
 bale_is 1 "the head cannot be settled" backup --json $late --settle 'false' src
 is "$(complete) $(confirmed)" "false false" "no snapshot"
 bale_is 1 "the data cannot be" backup --json $late \
