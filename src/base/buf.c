@@ -1,7 +1,6 @@
 /* Spans and bufs. */
 #include "base/buf.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,21 +85,31 @@ void buf_add_str(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
+/* A format of ours fails for want of memory alone. */
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n > 0) {
+		buf_reserve(b, (size_t)n + 1);
+		n = vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, again);
+	}
+	va_end(again);
+	if (n < 0)
+		mem_exhausted();
+	b->n += (size_t)n;
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	buf_vprintf(b, fmt, ap);
 	va_end(ap);
-	if (n <= 0)
-		return;
-	buf_reserve(b, (size_t)n + 1);
-	va_start(ap, fmt);
-	vsnprintf((char *)b->p + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	b->n += (size_t)n;
 }
 
 const char *buf_str(struct buf *b)

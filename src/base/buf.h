@@ -6,6 +6,7 @@
 #ifndef BALE_BASE_BUF_H
 #define BALE_BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,8 @@ void buf_add_span(struct buf *b, struct span s);
 void buf_add_byte(struct buf *b, uint8_t v);
 void buf_add_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 /* The content as a C string: a NUL is placed behind it that b->n does not count. */
 const char *buf_str(struct buf *b);

@@ -25,7 +25,7 @@ static bool fail_now(void)
 }
 
 /* No stdio here: it may itself want memory. _exit, since handlers might too. */
-static void out_of_memory(void)
+_Noreturn void mem_exhausted(void)
 {
 	static const char text[] = "bale: out of memory; every file written so far is whole\n";
 
@@ -39,7 +39,7 @@ void *mem_alloc(size_t n)
 	void *p = fail_now() ? NULL : malloc(n ? n : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -53,7 +53,7 @@ void *mem_array(size_t count, size_t size)
 	void *p = fail_now() ? NULL : calloc(count ? count : 1, size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -61,7 +61,7 @@ void *mem_realloc(void *p, size_t n)
 {
 	p = fail_now() ? NULL : realloc(p, n ? n : 1);
 	if (!p)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 
@@ -73,11 +73,11 @@ void *mem_grow(void *p, size_t *cap, size_t need, size_t size)
 		return p;
 	while (want < need) {
 		if (want > SIZE_MAX / 2)
-			out_of_memory();
+			mem_exhausted();
 		want *= 2;
 	}
 	if (want > SIZE_MAX / size)
-		out_of_memory();
+		mem_exhausted();
 	*cap = want;
 	return mem_realloc(p, want * size);
 }
@@ -99,7 +99,7 @@ char *mem_printf(const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		out_of_memory();
+		mem_exhausted();
 	s = mem_alloc((size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(s, (size_t)n + 1, fmt, ap);

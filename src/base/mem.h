@@ -16,6 +16,9 @@ void *mem_grow(void *p, size_t *cap, size_t need, size_t size); /* doubling; upd
 char *mem_strdup(const char *s);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same end, for who has seen a library's allocation fail. */
+_Noreturn void mem_exhausted(void);
+
 /* Tests: the nth allocation from now fails (0 = the next one); -1 = never. */
 void mem_fail_after(long nth);
 

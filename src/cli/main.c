@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/help.h"
 #include "cli/signals.h"
@@ -88,6 +90,7 @@ int main(int argc, char **argv)
 
 	/* Large buffers go back to the system when they are freed (docs/decisions.md). */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	json_set_alloc_funcs(mem_alloc, free); /* else what cannot be had is left out of a line */
 	allow_descriptors();
 	signals_install();
 	if (!name)

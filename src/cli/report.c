@@ -130,18 +130,16 @@ void report_line(struct report *r, json_t *line)
 
 void report_text(struct report *r, const char *fmt, ...)
 {
-	char *text = NULL;
+	struct buf text = BUF_EMPTY;
 	va_list ap;
-	int n;
 
 	if (r->json || r->quiet)
 		return;
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	if (n >= 0)
-		put(r, span_of(text, (size_t)n));
-	free(text);
+	put(r, buf_span(&text));
+	buf_release(&text);
 }
 
 void report_raw(struct report *r, struct span bytes)

@@ -54,7 +54,7 @@ void compressor_free(struct compressor *c)
 static void need(const void *p)
 {
 	if (!p)
-		mem_alloc(SIZE_MAX);
+		mem_exhausted();
 }
 
 static ZSTD_CCtx *context(ZSTD_CCtx **slot, int level)
@@ -175,6 +175,8 @@ static bool expand_zstd(struct compressor *c, struct span stored, uint32_t plain
 	if (n == plain_len)
 		return true;
 	out->n = before;
+	if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+		need(NULL); /* which is no damage */
 	if (ZSTD_isError(n))
 		return err_set(e, ERR_CORRUPT, "frame does not decompress: %s",
 		    ZSTD_getErrorName(n));
