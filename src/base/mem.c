@@ -27,7 +27,7 @@ static bool fail_now(void)
 /* No stdio here: it may itself want memory. _exit, since handlers might too. */
 _Noreturn void mem_exhausted(void)
 {
-	static const char text[] = "bale: out of memory; every file written so far is whole\n";
+	static const char text[] = "bale: out of memory; the repository stays valid\n";
 
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		_exit(1);

@@ -1,7 +1,8 @@
 /*
  * Allocation that cannot fail: out of memory, or an overflowing size, prints one line and
- * ends the program with status 1. Every file bale puts on the storage is whole or absent,
- * so nothing is left half written.
+ * ends the program with status 1. No file of the storage is begun before the memory for it
+ * is there, so the thread that ran out leaves none half written; if another one does, that
+ * is litter as after a crash.
  */
 #ifndef BALE_BASE_MEM_H
 #define BALE_BASE_MEM_H

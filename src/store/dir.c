@@ -122,36 +122,36 @@ static int create(
 
 /*
  * In pieces as large as they come; small parts are gathered first, since each write costs
- * a trip. 0, or the errno.
+ * a trip. The memory for that was there before the file was: running out of it ends the
+ * program, and must leave no piece of a file. 0, or the errno.
  */
-static int write_parts(int fd, const struct span *parts, size_t n_parts)
+static int write_parts(
+    int fd, const struct span *parts, size_t n_parts, struct buf *gather)
 {
-	struct buf gather = BUF_EMPTY;
 	int sys = 0;
 
 	for (size_t i = 0; i < n_parts && sys == 0; i++) {
 		struct span rest = parts[i];
 
 		while (rest.n > 0 && sys == 0) {
-			size_t room = PIECE - gather.n;
+			size_t room = PIECE - gather->n;
 			struct span piece =
 			    span_of(rest.p, rest.n < room ? rest.n : room);
 
 			rest = span_of(rest.p + piece.n, rest.n - piece.n);
 			if (piece.n < PIECE) {
-				buf_add_span(&gather, piece);
-				piece = buf_span(&gather);
+				buf_add_span(gather, piece);
+				piece = buf_span(gather);
 			}
 			if (piece.n < PIECE)
 				continue;
 			if (!sys_write(fd, piece.p, piece.n))
 				sys = errno;
-			buf_clear(&gather);
+			buf_clear(gather);
 		}
 	}
-	if (sys == 0 && gather.n > 0 && !sys_write(fd, gather.p, gather.n))
+	if (sys == 0 && gather->n > 0 && !sys_write(fd, gather->p, gather->n))
 		sys = errno;
-	buf_release(&gather);
 	return sys;
 }
 
@@ -163,10 +163,10 @@ static bool fsync_judged(int fd)
 
 /* The one close happens in any case; the first failure is the one to tell of. */
 static bool write_and_close(struct store_dir *d, int fd, const char *path,
-    const struct span *parts, size_t n_parts, struct err *e)
+    const struct span *parts, size_t n_parts, struct buf *gather, struct err *e)
 {
 	const char *doing = "write";
-	int sys = write_parts(fd, parts, n_parts);
+	int sys = write_parts(fd, parts, n_parts, gather);
 
 	if (sys == 0 && !fsync_judged(fd)) {
 		sys = errno;
@@ -244,19 +244,22 @@ static bool dir_put(struct store *s, const char *folder, const char *name,
     const struct span *parts, size_t n_parts, struct err *e)
 {
 	struct store_dir *d = begin(s, "put");
+	uint64_t total = total_of(parts, n_parts);
+	struct buf gather = BUF_EMPTY;
 	char path[PATH_SIZE];
+	bool ok;
 	int fd;
 
-	assert(total_of(parts, n_parts) > 0);
+	assert(total > 0);
 	path_join(path, folder, name);
+	buf_reserve(&gather, total < PIECE ? (size_t)total : PIECE);
 	fd = create(d, folder, path, e);
-	if (fd < 0)
-		return false;
-	if (write_and_close(d, fd, path, parts, n_parts, e) &&
-	    (s->mount != MOUNT_THROUGH || read_back(d, path, parts, n_parts, e)))
-		return true;
-	sys_unlinkat(d->root, path, 0); /* best effort: what stays is litter, no lie */
-	return false;
+	ok = fd >= 0 && write_and_close(d, fd, path, parts, n_parts, &gather, e);
+	buf_release(&gather);
+	ok = ok && (s->mount != MOUNT_THROUGH || read_back(d, path, parts, n_parts, e));
+	if (fd >= 0 && !ok)
+		sys_unlinkat(d->root, path, 0); /* best effort: what stays is litter, no lie */
+	return ok;
 }
 
 static bool dir_get(struct store *s, const char *folder, const char *name, uint64_t at,
