@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,7 +43,7 @@ enum call {
 	CALL_MKNOD, CALL_READLINK, CALL_SEEK, CALL_TRUNCATE, CALL_MMAP, CALL_UTIME,
 	CALL_CHOWN, CALL_CHMOD, CALL_SETXATTR, CALL_GETXATTR, CALL_LISTXATTR, CALL_FLOCK,
 	CALL_OPENAT2, CALL_STATVFS, CALL_FOPEN, CALL_FGETS, CALL_REALPATH, CALL_THREAD,
-	CALL_ALLOC, CALLS,
+	CALL_SPAWN, CALL_WAIT, CALL_PIPE, CALL_ALLOC, CALLS,
 };
 
 static const char *const names[CALLS] = {
@@ -50,7 +52,7 @@ static const char *const names[CALLS] = {
 	"mknod", "readlink", "seek", "truncate", "mmap", "utime",
 	"chown", "chmod", "setxattr", "getxattr", "listxattr", "flock",
 	"openat2", "statvfs", "fopen", "fgets", "realpath", "thread",
-	"alloc",
+	"spawn", "wait", "pipe", "alloc",
 };
 
 static bool ready;
@@ -298,6 +300,13 @@ WRAP(CALL_REALPATH, char *, NULL, realpath, (const char *path, char *out), (path
 WRAP(CALL_THREAD, int, error, pthread_create,
     (pthread_t * t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg),
     (t, attr, fn, arg))
+WRAP(CALL_SPAWN, int, error, posix_spawn,
+    (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,
+	const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),
+    (pid, path, actions, attr, argv, envp))
+WRAP(CALL_WAIT, pid_t, -1, waitpid, (pid_t pid, int *status, int options),
+    (pid, status, options))
+WRAP(CALL_PIPE, int, -1, pipe2, (int fd[2], int flags), (fd, flags))
 WRAP(CALL_ALLOC, int, error, posix_memalign, (void **p, size_t align, size_t n), (p, align, n))
 
 void *malloc(size_t n)
