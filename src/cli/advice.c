@@ -4,46 +4,57 @@
  */
 #include "cli/advice.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+enum when { ALWAYS, WITH, WITHOUT }; /* WITHOUT: where it would be seen */
 
 static const struct {
 	const char *type; /* a prefix of it, where it ends with '*' */
 	enum mount_class class;
+	enum when when;
+	const char *option;
 	const char *text;
 } advices[] = {
-    {"fuse.rclone", MOUNT_WRITE_BACK,
+    {"fuse.rclone", MOUNT_WRITE_BACK, ALWAYS, NULL,
 	"rclone: mount with --vfs-cache-mode off or minimal, and a close means that the "
 	"storage has the file; with writes or full it is uploaded later, if at all"},
-    {"fuse.rclone", MOUNT_WRITE_BACK,
-	"rclone: wait until all is uploaded before unmounting or shutting down (rclone "
-	"rc "
-	"vfs/stats: uploadsInProgress, uploadsQueued and erroredFiles are 0)"},
-    {"fuse.rclone", MOUNT_UNKNOWN,
-	"rclone: its arguments cannot be seen from here; run bale as the user who "
-	"mounted, on "
+    {"fuse.rclone", MOUNT_WRITE_BACK, WITHOUT, "rc",
+	"rclone: mount with --rc, so that it can tell when all is uploaded"},
+    {"fuse.rclone", MOUNT_WRITE_BACK, ALWAYS, NULL,
+	"rclone: wait until all is uploaded before unmounting or shutting down, and in a "
+	"backup by --settle (rclone rc vfs/stats: uploadsInProgress, uploadsQueued and "
+	"erroredFiles are 0)"},
+    {"fuse.rclone", MOUNT_UNKNOWN, ALWAYS, NULL,
+	"rclone: its arguments cannot be seen from here; run bale as the user who mounted, on "
 	"the same machine, and mount with --vfs-cache-mode off or minimal"},
-    {"fuse.rclone", MOUNT_THROUGH,
-	"rclone: other machines' files show after --dir-cache-time (5 minutes by "
-	"default); a "
-	"shorter one costs more listings"},
-    {"fuse.sshfs", MOUNT_THROUGH,
-	"sshfs: nothing to change; -o reconnect lets a backup go on after a cut "
-	"connection"},
-    {"nfs*", MOUNT_THROUGH,
-	"NFS: mount hard (the default), so that an outage is waited for; soft turns it "
-	"into "
-	"errors, and lost writes if timeo is short. Server exports want sync"},
-    {"cifs", MOUNT_THROUGH, "CIFS: leave out nostrictsync and cache=loose"},
-    {"smb3", MOUNT_THROUGH, "CIFS: leave out nostrictsync and cache=loose"},
-    {"fuse.s3fs", MOUNT_THROUGH,
-	"s3fs: leave out use_cache, so that validation reads the storage and not a copy; "
-	"-o stat_cache_expire=60 shows other machines' files sooner than its default"},
+    {"fuse.rclone", MOUNT_THROUGH, WITHOUT, "dir-cache-time",
+	"rclone: other machines' files show after 5 minutes; --dir-cache-time 1m shows them "
+	"sooner and costs more listings"},
+    {"fuse.sshfs", MOUNT_THROUGH, WITHOUT, "reconnect",
+	"sshfs: mount with -o reconnect,ServerAliveInterval=15, and a backup goes on after a "
+	"cut connection"},
+    {"nfs*", MOUNT_THROUGH, WITH, "soft",
+	"NFS: mount hard and not soft, so that an outage is waited for; soft turns it into "
+	"errors, and into lost writes if timeo is short"},
+    {"nfs*", MOUNT_THROUGH, ALWAYS, NULL,
+	"NFS: the server should export with sync (exportfs -v shows it); with async its crash "
+	"loses what was closed"},
+    {"cifs", MOUNT_THROUGH, WITH, "nostrictsync",
+	"CIFS: mount without nostrictsync; with it nothing is on the server's disk when it says "
+	"so"},
+    {"cifs", MOUNT_THROUGH, WITH, "cache=loose",
+	"CIFS: mount without cache=loose; with it other machines' files are not seen"},
+    {"fuse.s3fs", MOUNT_THROUGH, WITH, "use_cache",
+	"s3fs: mount without use_cache, so that validation reads the storage and not a copy"},
+    {"fuse.s3fs", MOUNT_THROUGH, WITHOUT, "stat_cache_expire",
+	"s3fs: other machines' files show after 15 minutes; -o stat_cache_expire=60 shows them "
+	"sooner"},
 };
 
 static const char davfs_advice[] =
-    "davfs2: uploads begin seconds after the close (delay_upload) and nothing tells "
-    "their end "
+    "davfs2: uploads begin seconds after the close (delay_upload) and nothing tells their end "
     "but umount, which waits for it: umount after each backup, or use rclone with "
     "--vfs-cache-mode off for the same server";
 
@@ -139,7 +150,29 @@ static size_t by_findings(const struct doctor_result *r, const char *out[ADVICE_
 	return n;
 }
 
-size_t advice_list(const struct mount_line *line, enum mount_class class,
+/* Servers that give their files new numbers, as some routers do, make all they had stale. */
+static bool stale(const struct doctor_result *r)
+{
+	for (size_t i = 0; i < DOCTOR_OPS; i++)
+		if (r->probes[i].tried && !r->probes[i].ok && r->probes[i].why.sys == ESTALE)
+			return true;
+	return false;
+}
+
+static bool applies(
+    size_t i, const struct mount_line *line, struct span args, enum mount_class class)
+{
+	bool has, seen = args.n > 0 || strncmp(line->type, "fuse.", 5) != 0;
+
+	if (advices[i].class != class || !type_is(line->type, advices[i].type))
+		return false;
+	if (advices[i].when == ALWAYS)
+		return true;
+	has = mount_has(line, args, advices[i].option);
+	return advices[i].when == WITH ? has : seen && !has;
+}
+
+size_t advice_list(const struct mount_line *line, struct span args, enum mount_class class,
     const struct doctor_result *r, const char *out[ADVICE_MAX])
 {
 	bool davfs = type_is(line->type, "davfs") || type_is(line->type, "fuse.davfs") ||
@@ -151,8 +184,11 @@ size_t advice_list(const struct mount_line *line, enum mount_class class,
 		out[0] = davfs_buffer;
 		n++;
 	}
+	if (type_is(line->type, "cifs") && stale(r))
+		out[n++] = "CIFS: mount with noserverino; the server tells numbers of files that "
+			   "do not last";
 	for (size_t i = 0; i < sizeof advices / sizeof *advices && n < ADVICE_MAX; i++)
-		if (advices[i].class == class && type_is(line->type, advices[i].type))
+		if (applies(i, line, args, class))
 			out[n++] = advices[i].text;
 	if (davfs && class == MOUNT_WRITE_BACK && n < ADVICE_MAX)
 		out[n++] = davfs_advice;

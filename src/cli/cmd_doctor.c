@@ -28,6 +28,12 @@ static const struct {
     [DOCTOR_GONE] = {"gone", "then it is not listed"},
 };
 
+/* What to change. */
+struct advices {
+	const char *texts[ADVICE_MAX];
+	size_t n;
+};
+
 static void add_time(struct buf *out, double seconds)
 {
 	if (seconds < 0.9995)
@@ -93,15 +99,19 @@ static void show_mount(
     struct cli *c, const struct mount_line *mount, enum mount_class class)
 {
 	const char *by = recognised(c, mount, class);
-	struct buf source = BUF_EMPTY, point = BUF_EMPTY, path = BUF_EMPTY;
+	struct buf source = BUF_EMPTY, point = BUF_EMPTY, path = BUF_EMPTY,
+		   options = BUF_EMPTY;
 
 	text_name(&path, span_str(c->path));
 	text_name(&source, span_str(mount->source));
 	text_name(&point, span_str(mount->point));
+	text_name(&options, span_str(mount->options));
 	report_text(&c->report, "folder    %s\n", buf_str(&path));
 	if (*mount->type)
 		report_text(&c->report, "mount     %s, %s on %s\n", mount->type,
 		    buf_str(&source), buf_str(&point));
+	if (*mount->type)
+		report_text(&c->report, "options   %s\n", buf_str(&options));
 	else
 		report_text(&c->report, "mount     not in the mount table\n");
 	report_text(&c->report, "class     %s: %s\n", mount_class_word(class),
@@ -114,6 +124,7 @@ static void show_mount(
 	buf_release(&path);
 	buf_release(&source);
 	buf_release(&point);
+	buf_release(&options);
 }
 
 static void show_space(struct report *r, const struct doctor_result *result)
@@ -128,17 +139,15 @@ static void show_space(struct report *r, const struct doctor_result *result)
 	buf_release(&text);
 }
 
-static void show_end(struct cli *c, const struct mount_line *mount,
-    enum mount_class class, const struct doctor_result *r)
+static void show_end(struct cli *c, enum mount_class class, const struct doctor_result *r,
+    const struct advices *advice)
 {
 	enum deletion deletion = advice_deletion(class, r);
-	const char *advice[ADVICE_MAX];
-	size_t n = advice_list(mount, class, r, advice);
 
 	show_space(&c->report, r);
 	report_text(&c->report, "deletion  %s\n", advice_deletion_text(deletion));
-	for (size_t i = 0; i < n; i++)
-		report_text(&c->report, "advice    %s\n", advice[i]);
+	for (size_t i = 0; i < advice->n; i++)
+		report_text(&c->report, "advice    %s\n", advice->texts[i]);
 	if (r->litter)
 		report_text(&c->report,
 		    "left      %u files in the folder doctor, which may be deleted\n",
@@ -170,20 +179,19 @@ static void text_or_null(json_t *line, const char *key, const char *text)
 }
 
 static void summary(struct cli *c, const struct mount_line *mount, enum mount_class class,
-    const struct doctor_result *r)
+    const struct doctor_result *r, const struct advices *advice)
 {
 	json_t *line = line_new("summary"), *texts = json_array();
 	const struct doctor_probe *p = r->probes;
-	const char *advice[ADVICE_MAX];
-	size_t n = advice_list(mount, class, r, advice);
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(texts, json_string(advice[i]));
+	for (size_t i = 0; i < advice->n; i++)
+		json_array_append_new(texts, json_string(advice->texts[i]));
 	line_flag(line, "ok", r->ok);
 	line_name(line, "path", span_str(c->path));
 	text_or_null(line, "mount_type", mount->type);
 	text_or_null(line, "mount_source", mount->source);
 	text_or_null(line, "mount_point", mount->point);
+	text_or_null(line, "mount_options", mount->options);
 	line_text(line, "class", mount_class_word(class));
 	text_or_null(line, "recognised_by", recognised(c, mount, class));
 	count_or_null(line, "write_bytes_per_second",
@@ -216,21 +224,27 @@ static bool run(struct cli *c, struct err *e)
 	struct mount_line *mount = mem_zalloc(sizeof *mount);
 	struct doctor_result *result = mem_zalloc(sizeof *result);
 	struct store *s = cli_open_folder(c, e);
+	struct buf args = BUF_EMPTY;
+	struct advices advice;
 	bool ok = false;
 
 	if (!s)
 		goto out;
 	find_mount(c, mount);
+	mount_program(mount, &args);
 	show_mount(c, mount, s->mount);
 	ok = doctor_run(s, &o, result, e);
 	if (ok) {
-		show_end(c, mount, s->mount, result);
+		advice.n = advice_list(
+		    mount, buf_span(&args), s->mount, result, advice.texts);
+		show_end(c, s->mount, result, &advice);
 		c->status = result->ok ? STATUS_DONE : STATUS_FAILED;
-		summary(c, mount, s->mount, result);
+		summary(c, mount, s->mount, result, &advice);
 	}
 	store_free(s);
 	c->trace = NULL;
 out:
+	buf_release(&args);
 	free(result);
 	free(mount);
 	return ok;

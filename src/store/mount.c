@@ -15,10 +15,11 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "store/mount_internal.h"
 
 #define PROC_MAX (4u << 20) /* bytes read of one file in /proc */
 
-static bool read_proc(const char *path, struct buf *out)
+bool mount_read_proc(const char *path, struct buf *out)
 {
 	int fd = sys_openat(AT_FDCWD, path, O_RDONLY, 0);
 	ssize_t got = 0;
@@ -36,8 +37,7 @@ static bool read_proc(const char *path, struct buf *out)
 	return got >= 0;
 }
 
-/* The next piece up to `end`; false when nothing is left. */
-static bool next_piece(struct span *rest, char end, struct span *piece)
+bool mount_next_piece(struct span *rest, char end, struct span *piece)
 {
 	const uint8_t *stop;
 
@@ -77,28 +77,35 @@ static void copy_field(struct span in, char *out, size_t size)
 /* "36 35 98:0 /root /point options [optional fields] - type source options" */
 static bool parse_line(struct span line, unsigned id, struct mount_line *out)
 {
-	struct span field = SPAN_EMPTY;
+	struct span field = SPAN_EMPTY, options;
 	char number[24];
+	size_t n;
 
-	if (!next_piece(&line, ' ', &field))
+	if (!mount_next_piece(&line, ' ', &field))
 		return false;
 	copy_field(field, number, sizeof number);
 	if (strtoul(number, NULL, 10) != id)
 		return false;
 	for (int i = 0; i < 4; i++)
-		if (!next_piece(&line, ' ', &field))
+		if (!mount_next_piece(&line, ' ', &field))
 			return false;
 	copy_field(field, out->point, sizeof out->point);
+	if (!mount_next_piece(&line, ' ', &options))
+		return false;
 	do {
-		if (!next_piece(&line, ' ', &field))
+		if (!mount_next_piece(&line, ' ', &field))
 			return false;
 	} while (!span_equal(field, span_str("-")));
-	if (!next_piece(&line, ' ', &field))
+	if (!mount_next_piece(&line, ' ', &field))
 		return false;
 	copy_field(field, out->type, sizeof out->type);
 	out->source[0] = '\0';
-	if (next_piece(&line, ' ', &field))
+	if (mount_next_piece(&line, ' ', &field))
 		copy_field(field, out->source, sizeof out->source);
+	copy_field(options, out->options, sizeof out->options - 1);
+	n = strlen(out->options);
+	out->options[n++] = ',';
+	copy_field(line, out->options + n, sizeof out->options - n);
 	return true;
 }
 
@@ -106,7 +113,7 @@ bool mount_find(struct span mountinfo, unsigned id, struct mount_line *out)
 {
 	struct span line;
 
-	while (next_piece(&mountinfo, '\n', &line))
+	while (mount_next_piece(&mountinfo, '\n', &line))
 		if (parse_line(line, id, out))
 			return true;
 	return false;
@@ -188,7 +195,7 @@ static void scan_options(struct span options, enum mount_class *class, bool *set
 {
 	struct span option;
 
-	while (next_piece(&options, ',', &option)) {
+	while (mount_next_piece(&options, ',', &option)) {
 		if (strip(&option, "vfs-cache-mode=")) {
 			*class = class_of_mode(option);
 			*set = true;
@@ -196,7 +203,7 @@ static void scan_options(struct span options, enum mount_class *class, bool *set
 	}
 }
 
-static bool same_place(struct span arg, const char *cwd, const char *point)
+bool mount_same_place(struct span arg, const char *cwd, const char *point)
 {
 	struct buf path = BUF_EMPTY;
 	bool same;
@@ -229,19 +236,19 @@ bool mount_rclone_serves(struct span args, const char *cwd, const char *point,
 	bool serves = false, set = false;
 	enum mount_class class = environment ? MOUNT_THROUGH : MOUNT_UNKNOWN;
 
-	if (!next_piece(&args, '\0', &arg) || !is_rclone(arg))
+	if (!mount_next_piece(&args, '\0', &arg) || !is_rclone(arg))
 		return false;
-	while (next_piece(&rest, '\0', &arg))
+	while (mount_next_piece(&rest, '\0', &arg))
 		if (strip(&arg, "RCLONE_VFS_CACHE_MODE="))
 			class = class_of_mode(arg);
-	while (next_piece(&args, '\0', &arg)) {
-		if (span_equal(arg, span_str("-o")) && next_piece(&args, '\0', &arg)) {
+	while (mount_next_piece(&args, '\0', &arg)) {
+		if (span_equal(arg, span_str("-o")) && mount_next_piece(&args, '\0', &arg)) {
 			scan_options(arg, &class, &set);
 		} else if (strip(&arg, "--vfs-cache-mode")) {
-			if (!strip(&arg, "=") && !next_piece(&args, '\0', &arg))
+			if (!strip(&arg, "=") && !mount_next_piece(&args, '\0', &arg))
 				break;
 			class = class_of_mode(arg);
-		} else if (arg.n > 0 && arg.p[0] != '-' && same_place(arg, cwd, point)) {
+		} else if (arg.n > 0 && arg.p[0] != '-' && mount_same_place(arg, cwd, point)) {
 			serves = true;
 		}
 	}
@@ -258,10 +265,10 @@ static bool read_process(const char *pid, const char *point, struct buf *args,
 	bool readable;
 
 	snprintf(path, sizeof path, "/proc/%.16s/cmdline", pid);
-	if (!read_proc(path, args) || !memmem(args->p, args->n, "rclone", 6))
+	if (!mount_read_proc(path, args) || !memmem(args->p, args->n, "rclone", 6))
 		return false;
 	snprintf(path, sizeof path, "/proc/%.16s/environ", pid);
-	readable = read_proc(path, environment);
+	readable = mount_read_proc(path, environment);
 	environment_span = buf_span(environment);
 	snprintf(path, sizeof path, "/proc/%.16s/cwd", pid);
 	n = readlink(path, cwd, sizeof cwd - 1);
@@ -299,7 +306,7 @@ static bool mount_id_of(int fd, struct buf *text, unsigned *id)
 	const char *at;
 
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	if (!read_proc(path, text))
+	if (!mount_read_proc(path, text))
 		return false;
 	at = strstr(buf_str(text), "mnt_id:");
 	return at && sscanf(at, "mnt_id: %u", id) == 1;
@@ -310,7 +317,7 @@ bool mount_line_of(int fd, struct mount_line *out)
 	struct buf text = BUF_EMPTY;
 	unsigned id;
 	bool ok = mount_id_of(fd, &text, &id) &&
-	          read_proc("/proc/self/mountinfo", &text) &&
+	          mount_read_proc("/proc/self/mountinfo", &text) &&
 	          mount_find(buf_span(&text), id, out);
 
 	buf_release(&text);

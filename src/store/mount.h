@@ -14,7 +14,8 @@ enum mount_class mount_class_of(int fd);
 
 struct mount_line {
 	char type[64];
-	char source[256]; /* cut short where longer */
+	char source[256];   /* cut short where longer */
+	char options[1024]; /* comma-separated, of the mount and of its file system; likewise */
 	char point[4096];
 };
 
@@ -27,6 +28,18 @@ bool mount_find(struct span mountinfo, unsigned id, struct mount_line *out);
 /* "through", "write-back", "unknown"; and back: false where the word is none of these. */
 const char *mount_class_word(enum mount_class class);
 bool mount_class_parse(const char *word, enum mount_class *out);
+
+/*
+ * The arguments of the program that serves a FUSE mount, each ended by a NUL; empty where the
+ * mount is none, or they cannot be read. They may hold secrets.
+ */
+void mount_program(const struct mount_line *line, struct buf *args);
+
+/*
+ * Whether a mount was made with an option: "hard" in the line, or in the arguments -o hard, or
+ * --hard, --hard=x, -o hard=x. "cache=loose" asks for that value in -o or in the line.
+ */
+bool mount_has(const struct mount_line *line, struct span args, const char *option);
 
 /* By type and source alone; MOUNT_UNKNOWN for fuse.rclone. */
 enum mount_class mount_class_of_type(const char *type, const char *source);

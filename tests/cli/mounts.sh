@@ -32,6 +32,19 @@ wait_for() {
 	done
 }
 
+# doctor_says CLASS DELETION TYPE [WORD]...: of mnt, with just as many advices as there are words,
+# each of which stands in its own
+doctor_says() {
+	bale_is 0 "doctor" doctor mnt --json
+	is "$(field '[.class, .deletion, .mount_type] | join(" ")')" "$1 $2 $3" "finds $1, $2"
+	shift 3
+	is "$(field '.advice | length')" $# "advises $#"
+	for word in "$@"; do
+		field '.advice[]' >"$T/advice"
+		ok "of $word" grep -q -e "$word" "$T/advice"
+	done
+}
+
 server=
 mount=
 end_server() {

@@ -62,8 +62,11 @@ trouble() {
 	mount -o remount,size=200M served
 }
 
-bale_is 0 "doctor" doctor mnt --json
-is "$(field '.class + " " + .deletion')" "through safe" "finds nothing wrong"
-is "$(field .mount_type)" nfs4 "on NFS"
+doctor_says through safe nfs4 "export with sync"
+umount mnt
+mount -t nfs4 -o soft 127.0.0.1:/ mnt
+doctor_says through safe nfs4 "hard and not soft" "export with sync"
+umount mnt
+mount -t nfs4 -o hard 127.0.0.1:/ mnt
 life "$T/mnt" "$T/served"
 finish

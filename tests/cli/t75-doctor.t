@@ -119,7 +119,7 @@ if command -v rclone >/dev/null; then
 		done
 		bale_is 0 "rclone $mode" doctor mnt --json
 		is "$(probes .ok)" "$all" "all operations work"
-		[ $mode = off ] && want="through safe 1" || want="write-back unproven 2"
+		[ $mode = off ] && want="through safe 1" || want="write-back unproven 3"
 		is "$(field '[.class, .deletion, (.advice | length | tostring)] | join(" ")')" \
 			"$want" "class, verdict and advice"
 		is "$(field .recognised_by)" program-arguments "recognised by the arguments"

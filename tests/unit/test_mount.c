@@ -30,10 +30,12 @@ static void test_find(void **state)
 	assert_string_equal(line.type, "ext4");
 	assert_string_equal(line.point, "/");
 	assert_string_equal(line.source, "/dev/vda1");
+	assert_string_equal(line.options, "rw,relatime,rw");
 	assert_true(mount_find(text, 122, &line));
 	assert_string_equal(line.type, "fuse.sshfs");
 	assert_string_equal(line.point, "/mnt/with blank\\x");
 	assert_string_equal(line.source, "me@host:/srv x");
+	assert_string_equal(line.options, "rw,nosuid,rw,user_id=0");
 	assert_true(mount_find(text, 123, &line));
 	assert_string_equal(line.type, "fuse.rclone");
 	assert_string_equal(line.point, "/mnt/-");

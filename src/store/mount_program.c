@@ -1,0 +1,102 @@
+/*
+ * What a mount was made with. The mount table tells a kernel's own file systems; of a FUSE
+ * mount it knows little, and the arguments of its program have the rest.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/mount.h"
+#include "store/mount_internal.h"
+
+/* The file name in a path. */
+static struct span base_of(struct span path)
+{
+	const uint8_t *slash = memrchr(path.p, '/', path.n);
+
+	return slash ? span_of(slash + 1, path.n - (size_t)(slash + 1 - path.p)) : path;
+}
+
+/* Whether a process has the name in that of its program, and the point among its arguments. */
+static bool serves(const char *pid, const char *name, const char *point, struct buf *args)
+{
+	char path[64], cwd[4096];
+	struct span rest, arg;
+	bool found = false;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%.16s/cmdline", pid);
+	if (!mount_read_proc(path, args))
+		return false;
+	rest = buf_span(args);
+	if (!mount_next_piece(&rest, '\0', &arg))
+		return false;
+	arg = base_of(arg);
+	if (!memmem(arg.p, arg.n, name, strlen(name)))
+		return false;
+	snprintf(path, sizeof path, "/proc/%.16s/cwd", pid);
+	n = readlink(path, cwd, sizeof cwd - 1);
+	cwd[n > 0 ? n : 0] = '\0';
+	while (!found && mount_next_piece(&rest, '\0', &arg))
+		found = mount_same_place(arg, n > 0 ? cwd : NULL, point);
+	return found;
+}
+
+void mount_program(const struct mount_line *line, struct buf *args)
+{
+	bool fuse = strncmp(line->type, "fuse.", 5) == 0, found = false;
+	struct dirent *d;
+	DIR *proc;
+
+	buf_clear(args);
+	proc = fuse ? opendir("/proc") : NULL;
+	while (proc && !found && (d = readdir(proc)))
+		found = isdigit((unsigned char)d->d_name[0]) &&
+			serves(d->d_name, line->type + 5, line->point, args);
+	if (proc)
+		closedir(proc);
+	if (!found)
+		buf_clear(args);
+}
+
+/* "name" or "name=value"; '_' for '-' too, as rclone allows in -o. */
+static bool names(struct span have, const char *option)
+{
+	size_t n = strlen(option);
+
+	if (have.n < n || (have.n > n && have.p[n] != '='))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (have.p[i] != option[i] && !(have.p[i] == '_' && option[i] == '-'))
+			return false;
+	return true;
+}
+
+static bool listed(struct span list, const char *option)
+{
+	struct span one;
+
+	while (mount_next_piece(&list, ',', &one))
+		if (names(one, option))
+			return true;
+	return false;
+}
+
+bool mount_has(const struct mount_line *line, struct span args, const char *option)
+{
+	struct span arg;
+
+	if (listed(span_str(line->options), option))
+		return true;
+	while (mount_next_piece(&args, '\0', &arg)) {
+		if (arg.n > 2 && arg.p[0] == '-' && arg.p[1] == '-')
+			arg = span_of(arg.p + 2, arg.n - 2);
+		else if (arg.n > 2 && arg.p[0] == '-' && arg.p[1] == 'o')
+			arg = span_of(arg.p + 2, arg.n - 2);
+		if (listed(arg, option))
+			return true;
+	}
+	return false;
+}
