@@ -1,13 +1,16 @@
 /*
  * Putting a bundle together: header, frames, sealed directory, trailer. The salt is chosen
- * anew for each attempt, so that each has a name that was never used.
+ * anew for each attempt, so that each has a name that was never used. What is put is read
+ * piece by piece, be the frames in memory or in a file.
  */
 #include "bundle/build.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "codec/digest.h"
 #include "codec/seal.h"
 
@@ -26,21 +29,31 @@ struct build *build_new(
 	snprintf(b->run, sizeof b->run, "%s", run);
 	b->seed = seed;
 	b->serial = serial;
+	b->spool = -1;
 	return b;
+}
+
+static void frames_free(struct build *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_frames; i++)
+		buf_release(&b->frames[i]);
+	free(b->frames);
+	b->frames = NULL;
+	b->n_frames = b->cap = 0;
 }
 
 void build_free(struct build *b)
 {
-	size_t i;
-
 	if (!b)
 		return;
-	for (i = 0; i < b->n_frames; i++)
-		buf_release(&b->frames[i]);
-	free(b->frames);
+	frames_free(b);
+	if (b->spool >= 0)
+		sys_close(b->spool);
 	directory_release(&b->dir);
 	buf_release(&b->directory);
-	free(b->parts);
+	buf_release(&b->window);
 	free(b);
 }
 
@@ -54,8 +67,102 @@ void build_add_frame(struct build *b, struct buf *stored, enum frame_method meth
 	*stored = (struct buf)BUF_EMPTY;
 }
 
+bool build_spool(struct build *b, struct cache *cache)
+{
+	int fd = cache_unnamed(cache);
+	bool ok = fd >= 0;
+	size_t i;
+
+	for (i = 0; ok && i < b->n_frames; i++)
+		ok = sys_write(fd, b->frames[i].p, b->frames[i].n);
+	if (!ok) {
+		if (fd >= 0)
+			sys_close(fd);
+		return false;
+	}
+	frames_free(b);
+	b->spool = fd;
+	return true;
+}
+
+/* --- reading what is put */
+
+#define WINDOW (1u << 20)
+
+static bool read_spool(
+    struct build *b, uint64_t at, size_t n, struct span *out, struct err *e)
+{
+	ssize_t got;
+
+	buf_clear(&b->window);
+	n = n < WINDOW ? n : WINDOW;
+	n = n < b->stored - at ? n : (size_t)(b->stored - at);
+	got = sys_pread(b->spool, buf_extend(&b->window, n), n, at);
+	if (got != (ssize_t)n)
+		return err_sys(e, got < 0 ? errno : EIO, "a temporary file in the cache folder");
+	*out = buf_span(&b->window);
+	return true;
+}
+
+/* By binary search: a frame may be read in several pieces, and the end once more. */
+static struct span frame_at(const struct build *b, uint64_t at)
+{
+	uint32_t low = 0, high = (uint32_t)b->n_frames;
+	const struct buf *f;
+	uint64_t begin;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (b->dir.frames[mid].at <= at + FILE_HEAD_SIZE)
+			low = mid;
+		else
+			high = mid;
+	}
+	f = &b->frames[low];
+	begin = b->dir.frames[low].at - FILE_HEAD_SIZE;
+	return span_of(f->p + (at - begin), f->n - (size_t)(at - begin));
+}
+
+static bool read_some(void *arg, uint64_t at, size_t n, struct span *out, struct err *e)
+{
+	struct build *b = arg;
+	uint64_t in = at;
+
+	if (in < FILE_HEAD_SIZE) {
+		*out = span_of(b->head + in, FILE_HEAD_SIZE - (size_t)in);
+	} else if ((in -= FILE_HEAD_SIZE) < b->stored) {
+		if (b->spool >= 0)
+			return read_spool(b, in, n, out, e);
+		*out = frame_at(b, in);
+	} else if ((in -= b->stored) < b->directory.n) {
+		*out = span_of(b->directory.p + in, b->directory.n - (size_t)in);
+	} else {
+		in -= b->directory.n;
+		*out = span_of(b->trail + in, BUNDLE_TRAIL_SIZE - (size_t)in);
+	}
+	out->n = out->n < n ? out->n : n;
+	return true;
+}
+
+static bool name_it(struct build *b, const struct store_source *source, struct err *e)
+{
+	struct digest d;
+	struct span piece;
+	uint64_t at;
+
+	digest_init(&d, ID_SIZE, NULL, 0);
+	for (at = 0; at < source->size; at += piece.n) {
+		if (!source->read(source->arg, at, WINDOW, &piece, e))
+			return false;
+		digest_add(&d, piece);
+	}
+	digest_end(&d, b->name.b);
+	return true;
+}
+
 static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], const struct span **parts, size_t *n_parts, struct err *e)
+    char folder[16], struct store_source *source, struct err *e)
 {
 	struct build *b = arg;
 	const struct sealer *sealer = keyring_sealer(b->repo->keys, PURPOSE_TABLES);
@@ -65,9 +172,7 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 	struct span digested[2];
 	uint64_t ticket = b->serial << 16 | attempt;
 	uint8_t nonce[NONCE_SIZE];
-	size_t i, n = 0;
 
-	(void)e;
 	directory_encode(&b->dir, &plain);
 	b->size = FILE_HEAD_SIZE + b->stored + seal_size(sealer, plain.n) + BUNDLE_TRAIL_SIZE;
 	head.total = trail.total = b->size;
@@ -91,23 +196,16 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 	digest_name(&trail.digest, digested, 2);
 	bundle_trailer_encode(&trail, b->trail);
 
-	b->parts[n++] = span_of(b->head, sizeof b->head);
-	for (i = 0; i < b->n_frames; i++)
-		b->parts[n++] = buf_span(&b->frames[i]);
-	b->parts[n++] = buf_span(&b->directory);
-	b->parts[n++] = span_of(b->trail, sizeof b->trail);
-	digest_name(&b->name, b->parts, n);
+	*source = (struct store_source){b->size, read_some, b};
+	if (!name_it(b, source, e))
+		return false;
 	name_of_id(&b->name, name);
 	folder_of(b->type, &b->name, folder);
-	*parts = b->parts;
-	*n_parts = n;
 	return true;
 }
 
 bool build_put(struct build *b, struct repo *r, struct err *e)
 {
 	b->repo = r;
-	free(b->parts);
-	b->parts = mem_array(b->n_frames + 3, sizeof *b->parts);
-	return repo_put(r, compose, b, e);
+	return repo_put_from(r, compose, b, e);
 }

@@ -147,6 +147,18 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 	return ok;
 }
 
+/* Whether the bundle may go with those that are on their way: in memory, or from a file. */
+static bool fits(struct packer *p)
+{
+	if (lane_weight(p->puts) + p->build->stored <= p->o.in_flight + p->o.bundle_target)
+		return true;
+	if (lane_jobs(p->puts) >= p->o.puts || !p->o.spool)
+		return false;
+	if (!build_spool(p->build, p->o.spool))
+		p->o.spool = NULL; /* full, most likely */
+	return p->o.spool != NULL;
+}
+
 /* Bytes bound what is on its way; a bundle larger than the bound still goes, alone. */
 static bool bundle_close(struct packer *p, struct err *e)
 {
@@ -155,15 +167,17 @@ static bool bundle_close(struct packer *p, struct err *e)
 
 	if (!p->build)
 		return true;
-	while (lane_jobs(p->puts) > 0 &&
-	    lane_weight(p->puts) + p->build->stored > p->o.in_flight + p->o.bundle_target) {
+	while ((j = lane_poll(p->puts)))
+		if (!take_put(p, (struct put_job *)j, e))
+			return false;
+	while (lane_jobs(p->puts) > 0 && !fits(p)) {
 		j = lane_take(p->puts);
 		if (!take_put(p, (struct put_job *)j, e))
 			return false;
 	}
 	put = mem_zalloc(sizeof *put);
 	put->job.run = put_run;
-	put->job.weight = p->build->stored;
+	put->job.weight = p->build->spool < 0 ? p->build->stored : 0;
 	put->repo = p->repo;
 	put->build = p->build;
 	put->number = p->number;

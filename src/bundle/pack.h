@@ -10,6 +10,7 @@
 #include "bundle/inventory.h"
 #include "codec/compress.h"
 #include "format/entry.h"
+#include "repo/cache.h"
 
 struct packer;
 
@@ -27,7 +28,9 @@ struct packer_options {
 	uint32_t bundle_target; /* stored bytes at which a bundle closes */
 	struct pool *cpu, *transfer;
 	struct compressor_cache *compressors;
-	size_t in_flight;       /* bytes of bundles being put, beyond the first */
+	size_t in_flight;       /* bytes of bundles being put, beyond the first, in memory */
+	unsigned puts;          /* bundles being put; those beyond in_flight wait in … */
+	struct cache *spool;    /* … a temporary file of this; NULL: none do */
 	packer_bundle_fn *acknowledged;
 	void *arg;
 };

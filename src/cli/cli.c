@@ -20,6 +20,10 @@
 #include "repo/json_cache.h"
 #include "store/mount.h"
 
+#define TRANSFERS_LEAST 8
+#define TRANSFERS_MOST  32  /* by ourselves */
+#define TRANSFERS_MAX   256 /* if the user wants it */
+
 /*
  * Without links, as far as it exists: so that a repository is known by the same path
  * whether its storage is mounted or not.
@@ -88,6 +92,8 @@ bool cli_begin(struct cli *c, struct err *e)
 	if (!v || !*v)
 		return err_set(e, ERR_USAGE,
 		    "no repository is named: give -r FOLDER or set BALE_REPO");
+	if (!options_number(&c->options, "transfers", 1, TRANSFERS_MAX, &c->transfers, e))
+		return false;
 	c->path = absolute_path(v);
 	if (options_has(&c->options, "no-cache"))
 		return true;
@@ -183,10 +189,23 @@ static void on_retry(void *arg, const char *folder, const char *name,
 	report_retry(arg, folder, name, why, attempt);
 }
 
+/*
+ * So many that what is under way fills a line of 64 MB/s, in pieces of 256 KiB: reads are
+ * mostly larger, and latency hides behind them.
+ */
+static unsigned transfers_for(int64_t latency)
+{
+	int64_t n = latency == INT64_MAX ? 0 : latency / 4000000;
+
+	return n < TRANSFERS_LEAST ? TRANSFERS_LEAST : n > TRANSFERS_MOST ? TRANSFERS_MOST : (unsigned)n;
+}
+
 static void opened(struct cli *c)
 {
 	struct known k;
 
+	c->repo->transfers =
+	    c->transfers ? (unsigned)c->transfers : transfers_for(c->repo->latency);
 	cli_repo_id(c, k.id);
 	mount_type(c->path, k.mount);
 	known_note(c->cache_dir, c->path, &k);
@@ -215,8 +234,8 @@ static struct store *open_store(struct cli *c, bool create, struct err *e)
 bool cli_open(struct cli *c, struct err *e)
 {
 	struct question q = {c, HELD_SECRET_EMPTY};
-	struct repo_opening o = {.get_secret = get_secret, .arg = &q, .transfers = TRANSFERS,
-	    .on_retry = on_retry, .retry_arg = &c->report, .stop = &signals_stop};
+	struct repo_opening o = {.get_secret = get_secret, .arg = &q, .on_retry = on_retry,
+	    .retry_arg = &c->report, .stop = &signals_stop};
 	struct store *s;
 	bool ok;
 

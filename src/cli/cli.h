@@ -12,8 +12,6 @@
 #include "repo/repo.h"
 #include "store/store.h"
 
-#define TRANSFERS 8 /* storage operations at once; bundles on their way are bounded in bytes */
-
 struct cli {
 	const struct command *command;
 	struct options options;
@@ -23,6 +21,7 @@ struct cli {
 	int64_t began; /* ns of the monotonic clock */
 	char *path;    /* the repository's folder, absolute; NULL where none was named */
 	char *cache_dir; /* NULL: none */
+	long transfers;  /* as given; 0: by the latency of the storage */
 	struct repo *repo;
 	struct store *trace; /* counts; owned by repo */
 };

@@ -118,7 +118,7 @@ static bool read_options(struct cli *c, struct wish *w, struct err *e)
 	o->one_file_system = options_has(&c->options, "one-file-system");
 	o->no_cachedir = options_has(&c->options, "no-cachedir");
 	o->ignore_ctime = options_has(&c->options, "ignore-ctime");
-	o->transfers = TRANSFERS;
+	o->puts = (unsigned)c->transfers;
 	o->cache_dir = c->cache_dir;
 	o->repo_path = c->path;
 	o->stop = &signals_stop;
@@ -221,6 +221,7 @@ static bool run(struct cli *c, struct err *e)
 
 	if (!read_options(c, &w, e) || !cli_open_to_write(c, e))
 		goto out;
+	w.o.transfers = c->repo->transfers;
 	settle_use(c);
 	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);

@@ -57,7 +57,6 @@ static bool run(struct cli *c, struct err *e)
 {
 	struct restore_options o = {
 	    .target = options_value(&c->options, "to"),
-	    .transfers = TRANSFERS,
 	    .stop = &signals_stop,
 	};
 	struct restore_result res = {0};
@@ -71,6 +70,7 @@ static bool run(struct cli *c, struct err *e)
 		return false;
 	if (!snapshot_open(c, c->options.args[0], &s, e))
 		goto out;
+	o.transfers = c->repo->transfers;
 	o.path = buf_span(&s.path);
 	o.cache_dir = c->cache_dir;
 	if (!restore_run(c->repo, &s.band, &o, &c->listener.monitor, &res, e))

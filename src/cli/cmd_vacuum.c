@@ -245,7 +245,6 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 	o->program = "bale " BALE_VERSION;
 	o->stop = &signals_stop;
 	o->cache_dir = c->cache_dir;
-	o->transfers = TRANSFERS;
 	return cli_jobs(c, &o->threads, e) && read_bounds(c, o, e);
 }
 
@@ -266,6 +265,7 @@ static bool run(struct cli *c, struct err *e)
 
 	if (!read_options(c, &o, e) || !cli_open(c, e))
 		return false;
+	o.transfers = c->repo->transfers;
 	if (!vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
 		return e->kind == ERR_NOSPACE && no_room(&o, e);
 	listener_end(&c->listener);

@@ -131,7 +131,6 @@ static void tell(
 static bool run(struct cli *c, struct err *e)
 {
 	struct validate_options o = {
-	    .transfers = TRANSFERS,
 	    .stop = &signals_stop,
 	    .damage = on_damage,
 	    .arg = c,
@@ -140,6 +139,7 @@ static bool run(struct cli *c, struct err *e)
 
 	if (!read_level(c, &o.level, e) || !cli_jobs(c, &o.threads, e) || !cli_open(c, e))
 		return false;
+	o.transfers = c->repo->transfers;
 	o.cache_dir = c->cache_dir;
 	if (!validate_run(c->repo, &o, &c->listener.monitor, &res, e))
 		return false;

@@ -22,6 +22,7 @@ static const struct option_def repo_options[] = {
     {'r', "repo", "REPO", "folder of the repository (or BALE_REPO)"},
     {0, "cache-dir", "DIR", "folder of the local cache (or BALE_CACHE_DIR)"},
     {0, "no-cache", NULL, "keep and use no local cache"},
+    {0, "transfers", "N", "storage operations at once (by its latency)"},
     {0, "mount-class", "CLASS", "through, write-back, unknown: what a close means"},
     {0},
 };

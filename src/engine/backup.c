@@ -16,6 +16,8 @@
 #define SIZES_FILE "sizes"
 #define SIZES_CELL 33 /* type, name, size */
 #define POLL_ITEMS 64
+#define SLOW_NS (5 * 1000000ll)         /* a read that takes so long goes over a network */
+#define HUNKS_IN_FLIGHT (8u << 20)
 
 void backup_options_init(struct backup_options *o)
 {
@@ -80,11 +82,28 @@ static bool check_sources(const struct backup_options *o, struct err *e)
 	    o->n_paths ? o->paths[0] : "", o->n_paths > 1 ? ", nor is any other" : "");
 }
 
+/*
+ * A disk of this machine takes one bundle after the other as fast as it can; to write some to
+ * a file first would only cost. Where an operation takes its time, so does the end of a put,
+ * while which others can go on.
+ */
+static unsigned puts_of(const struct run *r)
+{
+	if (r->o->puts > 0)
+		return r->o->puts;
+	return r->repo->latency < SLOW_NS || r->repo->latency == INT64_MAX ? 1
+	                                                                   : r->o->transfers;
+}
+
 static struct packer *make_packer(struct run *r, enum file_type type, const uint8_t seed[32],
     uint32_t frame_plain, uint32_t target)
 {
+	bool several = puts_of(r) > 1;
 	struct packer_options o = {
 	    .type = type,
+	    .in_flight = several && type == FILE_HUNKS ? HUNKS_IN_FLIGHT : 0,
+	    .puts = puts_of(r),
+	    .spool = several ? r->cache : NULL,
 	    .run = r->band.name.text,
 	    .seed = seed,
 	    .frame_plain = frame_plain,

@@ -19,7 +19,8 @@ struct backup_options {
 	const struct filter *filter; /* excludes; NULL: none */
 	bool one_file_system, no_cachedir, ignore_ctime;
 	unsigned threads;     /* for reading, compressing; 0 runs all on the calling thread */
-	unsigned transfers;   /* puts at once; 0 puts on the calling thread */
+	unsigned transfers;   /* storage operations at once; 0: on the calling thread */
+	unsigned puts;        /* bundles being put at once; 0: by the latency of the storage */
 	int level;            /* zstd */
 	uint64_t checkpoint;  /* bytes read between parts; 0: none */
 	int64_t checkpoint_ns; /* or this long; 0: none */

@@ -4,7 +4,6 @@
  * a few windows of the file serve nearly all of the first kind.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -26,28 +25,11 @@ struct spool {
 	struct window *windows;
 };
 
-static int open_unnamed(struct cache *c)
-{
-	char random[RANDOM_NAME_LEN + 1];
-	char *path;
-	int fd;
-
-	if (!cache_path(c))
-		return -1;
-	name_random(env_real(), random);
-	path = mem_printf("%s/spool-%s", cache_path(c), random);
-	fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (fd >= 0)
-		sys_unlinkat(AT_FDCWD, path, 0);
-	free(path);
-	return fd;
-}
-
 struct spool *spool_new(struct cache *c)
 {
 	struct spool *s = mem_zalloc(sizeof *s);
 
-	s->fd = open_unnamed(c);
+	s->fd = cache_unnamed(c);
 	s->windows = mem_array(WINDOWS, sizeof *s->windows);
 	return s;
 }

@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+#define PIECES 8 /* of several MiB, at once: more would only take memory */
+
 bool valid_stopped(const struct valid *v, struct err *e)
 {
 	if (!v->o->stop || !*v->o->stop)
@@ -61,8 +63,10 @@ void valid_checked(struct valid *v, uint64_t files, uint64_t bytes)
 static void begin(struct valid *v, struct repo *r, const struct validate_options *o,
     struct monitor *m, struct validate_result *out)
 {
-	unsigned n = o->threads > o->transfers ? o->threads : o->transfers;
+	bool small = o->level == VALIDATE_QUICK || o->transfers < PIECES;
+	unsigned n = small ? o->transfers : PIECES;
 
+	n = o->threads > n ? o->threads : n;
 	*v = (struct valid){.repo = r, .o = o, .m = m, .result = out};
 	*out = (struct validate_result){0};
 	v->pool = pool_new(o->threads ? n : 0);

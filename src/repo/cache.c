@@ -121,6 +121,23 @@ const char *cache_path(const struct cache *c)
 	return c->path;
 }
 
+int cache_unnamed(struct cache *c)
+{
+	char random[RANDOM_NAME_LEN + 1];
+	char *path;
+	int fd;
+
+	if (!c->path)
+		return -1;
+	name_random(env_real(), random);
+	path = mem_printf("%s/spool-%s", c->path, random);
+	fd = sys_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd >= 0)
+		sys_unlinkat(AT_FDCWD, path, 0);
+	free(path);
+	return fd;
+}
+
 static void temporary_name(const char *name, char out[NAME_MAX_LEN + sizeof TEMPORARY])
 {
 	assert(name_valid(span_str(name)));

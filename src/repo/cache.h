@@ -33,6 +33,9 @@ bool cache_owned(const struct cache *c);
 /* The folder, for index runs and temporary files; NULL where nothing can be kept. */
 const char *cache_path(const struct cache *c);
 
+/* A temporary file without a name, to write and read; -1 where none can be had. */
+int cache_unnamed(struct cache *c);
+
 /*
  * Small files, whole; names as store.h has them. get replaces *plain; false, and *plain
  * empty, where absent or not whole. put and drop: best effort.

@@ -76,31 +76,65 @@ static bool give_up(struct err *e, const char *doing, const char *folder,
 	    (ns + SECOND / 2) / SECOND);
 }
 
-bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e)
-{
+/* One file on its way, under one name after the other. */
+struct attempt {
+	repo_compose_fn *compose;
+	repo_source_fn *source; /* instead */
+	void *arg;
 	char name[NAME_MAX_LEN + 1], folder[16];
-	int64_t start = r->env->ticks(r->env), pause, spent;
-	const struct span *parts;
-	struct err why = ERR_EMPTY;
-	size_t n;
+};
 
-	for (unsigned attempt = 0;; attempt++) {
-		if (!compose(arg, attempt, name, folder, &parts, &n, e))
-			return false;
-		if (store_put(r->store, folder, name, parts, n, &why))
-			return true;
-		pause = pause_after(attempt, name);
+/* STEP_END: put. STEP_FAILED: it cannot even be composed. STEP_ITEM: see *e. */
+static enum step attempt(struct repo *r, struct attempt *a, unsigned n, struct err *e)
+{
+	const struct span *parts;
+	struct store_source source;
+	size_t n_parts;
+	bool ok;
+
+	if (a->source ? !a->source(a->arg, n, a->name, a->folder, &source, e)
+		      : !a->compose(a->arg, n, a->name, a->folder, &parts, &n_parts, e))
+		return STEP_FAILED;
+	ok = a->source ? store_put_from(r->store, a->folder, a->name, &source, e)
+		       : store_put(r->store, a->folder, a->name, parts, n_parts, e);
+	return ok ? STEP_END : STEP_ITEM;
+}
+
+static bool put_again(struct repo *r, struct attempt *a, struct err *e)
+{
+	int64_t start = r->env->ticks(r->env), pause, spent;
+	struct err why = ERR_EMPTY;
+	enum step st;
+
+	for (unsigned n = 0; (st = attempt(r, a, n, &why)) != STEP_END; n++) {
+		pause = pause_after(n, a->name);
 		spent = r->env->ticks(r->env) - start;
-		if ((why.kind != ERR_IO && why.kind != ERR_EXISTS) ||
+		if (st == STEP_FAILED || (why.kind != ERR_IO && why.kind != ERR_EXISTS) ||
 		    spent + pause > r->patience) {
 			if (e)
 				*e = why;
-			return give_up(e, "not stored", folder, name, attempt + 1, spent);
+			return st != STEP_FAILED && give_up(e, "not stored", a->folder,
+			                                a->name, n + 1, spent);
 		}
-		tell(r, folder, name, &why, attempt);
+		tell(r, a->folder, a->name, &why, n);
 		if (!pause_for(r, pause, e))
 			return false;
 	}
+	return true;
+}
+
+bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e)
+{
+	struct attempt a = {.compose = compose, .arg = arg};
+
+	return put_again(r, &a, e);
+}
+
+bool repo_put_from(struct repo *r, repo_source_fn *compose, void *arg, struct err *e)
+{
+	struct attempt a = {.source = compose, .arg = arg};
+
+	return put_again(r, &a, e);
 }
 
 bool repo_settle(struct repo *r, bool *settled, struct err *e)
@@ -123,6 +157,14 @@ struct read {
 
 typedef bool read_fn(struct store *s, const struct read *op, struct err *e);
 
+static void note_latency(struct repo *r, int64_t ns)
+{
+	int64_t least = r->latency;
+
+	while (ns < least && !atomic_compare_exchange_weak(&r->latency, &least, ns))
+		;
+}
+
 static bool read_again(struct repo *r, read_fn *fn, const struct read *op, struct err *e)
 {
 	int64_t start = r->env->ticks(r->env);
@@ -130,8 +172,11 @@ static bool read_again(struct repo *r, read_fn *fn, const struct read *op, struc
 	struct err why = ERR_EMPTY;
 
 	for (unsigned attempt = 0;; attempt++) {
-		if (fn(r->store, op, &why))
+		if (fn(r->store, op, &why)) {
+			if (op->out && attempt == 0)
+				note_latency(r, r->env->ticks(r->env) - start);
 			return true;
+		}
 		if (op->out)
 			op->out->n = before;
 		if (why.kind != ERR_IO || attempt + 1 == GET_TRIES) {

@@ -22,6 +22,7 @@ static struct repo *repo_new(struct store *store, struct env *env)
 	r->store = store;
 	r->env = env;
 	r->patience = PATIENCE;
+	r->latency = INT64_MAX;
 	r->compressors = compressor_cache_new(READ_LEVEL);
 	return r;
 }

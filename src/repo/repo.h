@@ -46,6 +46,7 @@ struct repo {
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
+	_Atomic int64_t latency; /* ns: the quickest read of a file so far; INT64_MAX: none */
 	repo_settle_fn *settle;  /* for mounts whose close is no acknowledgement; may be NULL */
 	void *settle_arg;
 	struct json_cache *json_cache; /* json_cache.h; may be NULL */
@@ -149,6 +150,11 @@ typedef bool repo_compose_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN
  * of 1 to 60 s, until patience ends; every other error at once. Any thread.
  */
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e);
+
+/* The same for what is too large to be held. */
+typedef bool repo_source_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
+    char folder[16], struct store_source *source, struct err *e);
+bool repo_put_from(struct repo *r, repo_source_fn *compose, void *arg, struct err *e);
 
 /*
  * Once no put is under way: *settled says whether the storage itself has all that was put,

@@ -121,38 +121,33 @@ static int create(
 }
 
 /*
- * In pieces as large as they come; small parts are gathered first, since each write costs
- * a trip. The memory for that was there before the file was: running out of it ends the
- * program, and must leave no piece of a file. 0, or the errno.
+ * In pieces as large as they come; small ones are gathered first, since each write costs a
+ * trip. The memory for that was there before the file was: running out of it ends the
+ * program, and must leave no piece of a file. False: *sys is the errno, or 0 where the
+ * source failed with *e.
  */
-static int write_parts(
-    int fd, const struct span *parts, size_t n_parts, struct buf *gather)
+static bool write_all(int fd, const struct store_source *source, struct buf *gathered,
+    int *sys, struct err *e)
 {
-	int sys = 0;
+	struct span piece;
+	bool ok = true;
 
-	for (size_t i = 0; i < n_parts && sys == 0; i++) {
-		struct span rest = parts[i];
-
-		while (rest.n > 0 && sys == 0) {
-			size_t room = PIECE - gather->n;
-			struct span piece =
-			    span_of(rest.p, rest.n < room ? rest.n : room);
-
-			rest = span_of(rest.p + piece.n, rest.n - piece.n);
-			if (piece.n < PIECE) {
-				buf_add_span(gather, piece);
-				piece = buf_span(gather);
-			}
-			if (piece.n < PIECE)
+	*sys = 0;
+	for (uint64_t at = 0; ok && at < source->size; at += piece.n) {
+		ok = source->read(source->arg, at, PIECE - gathered->n, &piece, e);
+		if (!ok)
+			break;
+		if (piece.n < PIECE) {
+			buf_add_span(gathered, piece);
+			if (gathered->n < PIECE && at + piece.n < source->size)
 				continue;
-			if (!sys_write(fd, piece.p, piece.n))
-				sys = errno;
-			buf_clear(gather);
 		}
+		ok = gathered->n ? sys_write(fd, gathered->p, gathered->n)
+				: sys_write(fd, piece.p, piece.n);
+		*sys = ok ? 0 : errno;
+		buf_clear(gathered);
 	}
-	if (sys == 0 && gather->n > 0 && !sys_write(fd, gather->p, gather->n))
-		sys = errno;
-	return sys;
+	return ok;
 }
 
 static bool fsync_judged(int fd)
@@ -163,71 +158,70 @@ static bool fsync_judged(int fd)
 
 /* The one close happens in any case; the first failure is the one to tell of. */
 static bool write_and_close(struct store_dir *d, int fd, const char *path,
-    const struct span *parts, size_t n_parts, struct buf *gather, struct err *e)
+    const struct store_source *source, struct buf *gathered, struct err *e)
 {
 	const char *doing = "write";
-	int sys = write_parts(fd, parts, n_parts, gather);
+	int sys;
+	bool ok = write_all(fd, source, gathered, &sys, e);
 
-	if (sys == 0 && !fsync_judged(fd)) {
+	if (ok && !fsync_judged(fd)) {
 		sys = errno;
 		doing = "sync";
+		ok = false;
 	}
-	if (sys_close(fd) != 0 && sys == 0) {
+	if (sys_close(fd) != 0 && ok) {
 		sys = errno;
 		doing = "close";
+		ok = false;
 	}
-	return sys == 0 || fail(d, e, sys, doing, path);
+	if (ok)
+		return true;
+	if (sys != 0)
+		return fail(d, e, sys, doing, path);
+	if (e && e->kind == ERR_IO)
+		e->kind = ERR_REFUSED; /* it would fail the same way again */
+	return false;
 }
 
-static uint64_t total_of(const struct span *parts, size_t n_parts)
+/* Append the last bytes of the content. */
+static bool tail_of(const struct store_source *source, struct buf *out, struct err *e)
 {
-	uint64_t total = 0;
+	uint64_t at = source->size > READ_BACK ? source->size - READ_BACK : 0;
+	struct span piece;
 
-	for (size_t i = 0; i < n_parts; i++)
-		total += parts[i].n;
-	return total;
-}
-
-/* The last READ_BACK bytes of the parts. */
-static void tail_of(const struct span *parts, size_t n_parts, struct buf *out)
-{
-	size_t left = READ_BACK, first = n_parts, skip = 0;
-
-	while (first > 0 && left > 0) {
-		size_t n = parts[--first].n;
-
-		skip = n > left ? n - left : 0;
-		left -= n - skip;
+	for (; at < source->size; at += piece.n) {
+		if (!source->read(source->arg, at, READ_BACK, &piece, e))
+			return false;
+		buf_add_span(out, piece);
 	}
-	for (; first < n_parts; first++, skip = 0)
-		buf_add(out, parts[first].p + skip, parts[first].n - skip);
+	return true;
 }
 
 /*
  * Through the server again, as far as the mount lets one: it finds the file that was cut
  * short, emptied or replaced although every call said yes.
  */
-static bool read_back(struct store_dir *d, const char *path, const struct span *parts,
-    size_t n_parts, struct err *e)
+static bool read_back(struct store_dir *d, const char *path,
+    const struct store_source *source, struct err *e)
 {
 	struct buf want = BUF_EMPTY;
 	uint8_t got[READ_BACK];
-	uint64_t total = total_of(parts, n_parts);
 	struct stat st;
 	ssize_t n;
 	bool ok = false;
-	int fd;
+	int fd = -1;
 
-	tail_of(parts, n_parts, &want);
+	if (!tail_of(source, &want, e))
+		goto out;
 	fd = sys_openat(d->root, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 || sys_fstat(fd, &st) != 0 ||
-	    (n = sys_pread(fd, got, want.n, total - want.n)) < 0) {
+	    (n = sys_pread(fd, got, want.n, source->size - want.n)) < 0) {
 		fail(d, e, errno, "read back", path);
 		if (e && e->kind != ERR_UNREACHABLE)
 			e->kind = ERR_IO;
 		goto out;
 	}
-	if ((uint64_t)st.st_size != total ||
+	if ((uint64_t)st.st_size != source->size ||
 	    !span_equal(span_of(got, (size_t)n), buf_span(&want))) {
 		err_set(e, ERR_IO, "%s: read back differs from what was written", path);
 		goto out;
@@ -240,26 +234,59 @@ out:
 	return ok;
 }
 
-static bool dir_put(struct store *s, const char *folder, const char *name,
-    const struct span *parts, size_t n_parts, struct err *e)
+static bool dir_put_from(struct store *s, const char *folder, const char *name,
+    const struct store_source *source, struct err *e)
 {
 	struct store_dir *d = begin(s, "put");
-	uint64_t total = total_of(parts, n_parts);
-	struct buf gather = BUF_EMPTY;
+	struct buf gathered = BUF_EMPTY;
 	char path[PATH_SIZE];
 	bool ok;
 	int fd;
 
-	assert(total > 0);
+	assert(source->size > 0);
 	path_join(path, folder, name);
-	buf_reserve(&gather, total < PIECE ? (size_t)total : PIECE);
+	buf_reserve(&gathered, source->size < PIECE ? (size_t)source->size : PIECE);
 	fd = create(d, folder, path, e);
-	ok = fd >= 0 && write_and_close(d, fd, path, parts, n_parts, &gather, e);
-	buf_release(&gather);
-	ok = ok && (s->mount != MOUNT_THROUGH || read_back(d, path, parts, n_parts, e));
+	ok = fd >= 0 && write_and_close(d, fd, path, source, &gathered, e);
+	buf_release(&gathered);
+	ok = ok && (s->mount != MOUNT_THROUGH || read_back(d, path, source, e));
 	if (fd >= 0 && !ok)
 		sys_unlinkat(d->root, path, 0); /* best effort: what stays is litter, no lie */
 	return ok;
+}
+
+/* Parts as a source; `at` mostly goes on where it was. */
+struct parts {
+	const struct span *v;
+	size_t n, i;
+	uint64_t begin; /* of the ith */
+};
+
+static bool parts_read(
+    void *arg, uint64_t at, size_t n, struct span *out, struct err *e)
+{
+	struct parts *p = arg;
+	struct span rest;
+
+	(void)e;
+	if (at < p->begin)
+		p->i = p->begin = 0;
+	while (at - p->begin >= p->v[p->i].n)
+		p->begin += p->v[p->i++].n;
+	rest = span_of(p->v[p->i].p + (at - p->begin), p->v[p->i].n - (at - p->begin));
+	*out = span_of(rest.p, rest.n < n ? rest.n : n);
+	return true;
+}
+
+static bool dir_put(struct store *s, const char *folder, const char *name,
+    const struct span *parts, size_t n_parts, struct err *e)
+{
+	struct parts p = {parts, n_parts, 0, 0};
+	struct store_source source = {0, parts_read, &p};
+
+	for (size_t i = 0; i < n_parts; i++)
+		source.size += parts[i].n;
+	return dir_put_from(s, folder, name, &source, e);
 }
 
 static bool dir_get(struct store *s, const char *folder, const char *name, uint64_t at,
@@ -440,6 +467,7 @@ static void dir_free(struct store *s)
 
 static const struct store_ops dir_ops = {
     .put = dir_put,
+    .put_from = dir_put_from,
     .get = dir_get,
     .list = dir_list,
     .stat = dir_stat,

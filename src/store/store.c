@@ -39,6 +39,37 @@ bool store_put(struct store *s, const char *folder, const char *name,
 	return s->ops->put(s, folder, name, parts, n_parts, e);
 }
 
+static bool gather(const struct store_source *source, struct buf *out, struct err *e)
+{
+	struct span piece;
+
+	while (out->n < source->size) {
+		if (!source->read(source->arg, out->n, (size_t)source->size - out->n, &piece, e))
+			return false;
+		buf_add_span(out, piece);
+	}
+	return true;
+}
+
+bool store_put_from(struct store *s, const char *folder, const char *name,
+    const struct store_source *source, struct err *e)
+{
+	struct buf all = BUF_EMPTY;
+	struct span part;
+	bool ok;
+
+	assert(folder_ok(folder) && store_name_ok(name));
+	if (s->ops->put_from)
+		return s->ops->put_from(s, folder, name, source, e);
+	ok = gather(source, &all, e);
+	if (!ok && e && e->kind == ERR_IO)
+		e->kind = ERR_REFUSED;
+	part = buf_span(&all);
+	ok = ok && s->ops->put(s, folder, name, &part, 1, e);
+	buf_release(&all);
+	return ok;
+}
+
 bool store_get(struct store *s, const char *folder, const char *name, uint64_t at,
     size_t n, struct buf *out, uint64_t *size, struct err *e)
 {

@@ -48,6 +48,14 @@ bool store_name_ok(const char *name);
 
 struct store;
 
+/* A file's content that is read while it is put: for what is too large to be held. */
+struct store_source {
+	uint64_t size; /* not 0 */
+	/* Set *out to bytes from `at` on, one to n of them, borrowed until the next call. */
+	bool (*read)(void *arg, uint64_t at, size_t n, struct span *out, struct err *e);
+	void *arg;
+};
+
 struct store_ops {
 	bool (*put)(struct store *s, const char *folder, const char *name,
 	    const struct span *parts, size_t n_parts, struct err *e);
@@ -60,6 +68,9 @@ struct store_ops {
 	bool (*remove)(struct store *s, const char *folder, const char *name, struct err *e);
 	bool (*space)(struct store *s, uint64_t *free_bytes);
 	void (*free)(struct store *s);
+	/* NULL: the content is gathered, and put. */
+	bool (*put_from)(struct store *s, const char *folder, const char *name,
+	    const struct store_source *source, struct err *e);
 };
 
 /* The first member of every implementation. */
@@ -83,6 +94,10 @@ struct store {
  */
 bool store_put(struct store *s, const char *folder, const char *name,
     const struct span *parts, size_t n_parts, struct err *e);
+
+/* The same with a source. Where that fails, with its error: ERR_REFUSED if it was ERR_IO. */
+bool store_put_from(struct store *s, const char *folder, const char *name,
+    const struct store_source *source, struct err *e);
 
 /*
  * Append to *out up to n bytes from offset `at`, fewer only where the file ends; SIZE_MAX

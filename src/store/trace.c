@@ -31,6 +31,19 @@ static bool trace_put(struct store *s, const char *folder, const char *name,
 	return ok;
 }
 
+static bool trace_put_from(struct store *s, const char *folder, const char *name,
+    const struct store_source *source, struct err *e)
+{
+	struct store_trace *t = trace_of(s);
+	bool ok = store_put_from(t->inner, folder, name, source, e);
+
+	t->put++;
+	s->folders_made = t->inner->folders_made;
+	if (ok)
+		t->bytes_out += source->size;
+	return ok;
+}
+
 static bool trace_get(struct store *s, const char *folder, const char *name, uint64_t at,
     size_t n, struct buf *out, uint64_t *size, struct err *e)
 {
@@ -78,6 +91,7 @@ static void trace_free(struct store *s)
 
 static const struct store_ops trace_ops = {
     .put = trace_put,
+    .put_from = trace_put_from,
     .get = trace_get,
     .list = trace_list,
     .stat = trace_stat,

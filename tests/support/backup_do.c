@@ -88,6 +88,7 @@ bool backup_do(const struct backup_do *d, struct backup_result *out, struct err 
 		o.n_paths++;
 	o.threads = d->threads;
 	o.transfers = d->transfers;
+	o.puts = d->puts;
 	o.level = 1;
 	o.checkpoint = d->checkpoint;
 	o.ignore_ctime = d->ignore_ctime;

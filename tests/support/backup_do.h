@@ -14,7 +14,7 @@ struct backup_do {
 	const char *source;
 	const char *const *sources; /* instead of source, ended by NULL */
 	const char *set;       /* NULL: "home" */
-	unsigned threads, transfers;
+	unsigned threads, transfers, puts;
 	uint64_t checkpoint;   /* 0: none */
 	int64_t now;           /* 0: a minute later than the last run */
 	uint64_t seed;         /* 0: another one each time */

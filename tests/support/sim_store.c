@@ -259,8 +259,15 @@ static void view_free(struct store *st)
 	free(st);
 }
 
-static const struct store_ops view_ops = {view_put, view_get, view_list, view_stat,
-    view_remove, view_space, view_free};
+static const struct store_ops view_ops = {
+    .put = view_put,
+    .get = view_get,
+    .list = view_list,
+    .stat = view_stat,
+    .remove = view_remove,
+    .space = view_space,
+    .free = view_free,
+};
 
 struct store *sim_store(struct sim *s, int client)
 {

@@ -118,14 +118,15 @@ static void change_tree(const char *dir)
 }
 
 struct config {
-	unsigned threads, transfers;
+	unsigned threads, transfers, puts;
 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const struct config configs[] = {{0, 0}, {2, 4}, {8, 1}};
+static const struct config configs[] = {{0, 0, 0}, {2, 4, 4}, {8, 1, 0}};
 #else
 static const struct config configs[] = {
-    {0, 0}, {0, 4}, {1, 1}, {2, 0}, {2, 4}, {8, 0}, {8, 1}, {8, 4}};
+    {0, 0, 0}, {0, 4, 0}, {1, 1, 0}, {2, 0, 0}, {2, 4, 4}, {8, 0, 3}, {8, 1, 0}, {8, 4, 0},
+    {2, 8, 8}};
 #endif
 #define CONFIGS (sizeof configs / sizeof *configs)
 
@@ -204,7 +205,7 @@ static bool run_all(bool encrypted, uint64_t checkpoint, bool *disturbed)
 		for (i = 0; ok && i < CONFIGS; i++) {
 			struct backup_do d = {.store = s[i], .cache = cache[i], .source = dir,
 			    .threads = configs[i].threads, .transfers = configs[i].transfers,
-			    .checkpoint = checkpoint, .now = now[k], .seed = 5 + k};
+			    .puts = configs[i].puts, .checkpoint = checkpoint, .now = now[k], .seed = 5 + k};
 
 			backup_must(&d, &result);
 			assert_true(result.complete);

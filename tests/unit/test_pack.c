@@ -6,16 +6,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
+#include "base/sys.h"
 #include "bundle/pack.h"
 #include "bundle/read.h"
 #include "store/fault.h"
 #include "tests/support/bytes.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/scratch.h"
 #include "tests/support/stores.h"
 
 #define CHUNKS 400
@@ -30,6 +36,7 @@ struct world {
 	struct pool *cpu, *transfer;
 	struct compressor_cache *compressors;
 	struct packer *p;
+	struct cache *cache;
 	uint8_t seed[32];
 	/* told by the packer */
 	uint32_t bundles;
@@ -53,10 +60,12 @@ static void acknowledged(void *arg, uint32_t number, const struct directory *dir
 	w->bytes += s->size;
 }
 
-static void begin_on(struct world *w, struct store *store, unsigned threads, unsigned transfers)
+static void begin_with(struct world *w, struct store *store, unsigned threads,
+    unsigned transfers, const char *cache)
 {
 	struct packer_options o = {.type = FILE_DATA, .run = "20261118021007-0123456789abcdef-1",
-	    .frame_plain = FRAME, .bundle_target = TARGET, .acknowledged = acknowledged};
+	    .frame_plain = FRAME, .bundle_target = TARGET, .puts = transfers,
+	    .acknowledged = acknowledged};
 
 	memset(w, 0, sizeof *w);
 	w->env = env_fixed_new(INT64_C(1700000000000000000), 0, 5);
@@ -72,7 +81,13 @@ static void begin_on(struct world *w, struct store *store, unsigned threads, uns
 	o.transfer = w->transfer;
 	o.compressors = w->compressors;
 	o.arg = w;
+	o.spool = w->cache = cache ? cache_open(w->repo, cache) : NULL;
 	w->p = packer_new(w->repo, w->inv, &o);
+}
+
+static void begin_on(struct world *w, struct store *store, unsigned threads, unsigned transfers)
+{
+	begin_with(w, store, threads, transfers, NULL);
 }
 
 static void begin(struct world *w, unsigned threads, unsigned transfers)
@@ -89,6 +104,7 @@ static void end(struct world *w)
 	pool_free(w->cpu);
 	pool_free(w->transfer);
 	inventory_free(w->inv);
+	cache_close(w->cache);
 	repo_close(w->repo);
 	store_free(w->store);
 	env_fixed_free(w->env);
@@ -277,6 +293,162 @@ static void test_failing(void **state)
 	}
 }
 
+/* --- bundles that wait in files */
+
+/* Puts of bundles wait until so many are under way, or for so many seconds. */
+struct gate {
+	struct store store;
+	struct store *inner;
+	pthread_mutex_t lock;
+	pthread_cond_t come;
+	unsigned inside, most, want;
+	time_t seconds;
+	unsigned fails; /* so many puts of bundles fail */
+};
+
+static bool gate_put(struct store *s, const char *folder, const char *name,
+    const struct span *parts, size_t n_parts, struct err *e)
+{
+	struct gate *g = (struct gate *)s;
+	struct timespec until;
+	bool fail = false;
+
+	if (strncmp(folder, "data", 4) == 0) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += g->seconds;
+		pthread_mutex_lock(&g->lock);
+		g->inside++;
+		g->most = g->inside > g->most ? g->inside : g->most;
+		pthread_cond_broadcast(&g->come);
+		while (g->most < g->want &&
+		    pthread_cond_timedwait(&g->come, &g->lock, &until) == 0)
+			;
+		g->inside--;
+		fail = g->fails > 0;
+		g->fails -= fail;
+		pthread_mutex_unlock(&g->lock);
+	}
+	return fail ? err_set(e, ERR_IO, "the line is cut")
+	            : store_put(g->inner, folder, name, parts, n_parts, e);
+}
+
+static bool gate_get(struct store *s, const char *folder, const char *name, uint64_t at,
+    size_t n, struct buf *out, uint64_t *size, struct err *e)
+{
+	struct gate *g = (struct gate *)s;
+
+	return g->inner->ops->get(g->inner, folder, name, at, n, out, size, e);
+}
+
+static bool gate_list(
+    struct store *s, const char *folder, struct store_listing *out, struct err *e)
+{
+	return store_list(((struct gate *)s)->inner, folder, out, e);
+}
+
+static void gate_free(struct store *s)
+{
+	struct gate *g = (struct gate *)s;
+
+	store_free(g->inner);
+	pthread_mutex_destroy(&g->lock);
+	pthread_cond_destroy(&g->come);
+	free(g);
+}
+
+static const struct store_ops gate_ops = {
+    .put = gate_put, .get = gate_get, .list = gate_list, .free = gate_free};
+
+static struct gate *gate_new(unsigned want)
+{
+	struct gate *g = mem_zalloc(sizeof *g);
+
+	g->inner = store_mem_new(env_real());
+	g->store.ops = &gate_ops;
+	g->store.describe = "gate";
+	g->want = want;
+	g->seconds = 10;
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->come, NULL);
+	return g;
+}
+
+/* Four at once, of which one is in memory; and the same bytes as where none waits. */
+static void test_spool(void **state)
+{
+	struct buf why = BUF_EMPTY;
+	struct world w, alone;
+	char *dir = scratch_new();
+	struct err e = ERR_EMPTY;
+
+	(void)state;
+	begin(&alone, 0, 0);
+	add_all(&alone);
+	assert_true(packer_flush(alone.p, &e));
+	for (unsigned fails = 0; fails < 2; fails++) {
+		struct gate *g = gate_new(4);
+
+		g->fails = fails;
+		begin_with(&w, &g->store, 2, 4, dir);
+		add_all(&w);
+		assert_true(packer_flush(w.p, &e));
+		assert_int_equal(g->most, 4);
+		check_all(&w);
+		assert_int_equal(w.bundles, alone.bundles);
+		assert_int_equal(packer_stored(w.p), w.bytes);
+		if (!fails && (!stores_within(alone.store, g->inner, &why) ||
+		               !stores_within(g->inner, alone.store, &why)))
+			fail_msg("%s", buf_str(&why));
+		end(&w);
+	}
+	end(&alone);
+	scratch_free(dir);
+}
+
+static int no_room(enum sys_call call, const char *path)
+{
+	(void)path;
+	return call == SYS_WRITE ? ENOSPC : 0;
+}
+
+static int bad_disk(enum sys_call call, const char *path)
+{
+	(void)path;
+	return call == SYS_READ ? EIO : 0;
+}
+
+/* Where the file cannot be written they wait in memory; what cannot be read back is lost. */
+static void test_spool_fails(void **state)
+{
+	char *dir = scratch_new();
+	struct gate *g = gate_new(1);
+	struct world w;
+	struct err e = ERR_EMPTY;
+	bool ok = true;
+
+	(void)state;
+	begin_with(&w, &g->store, 0, 4, dir);
+	sys_fault = no_room;
+	add_all(&w);
+	assert_true(packer_flush(w.p, &e));
+	sys_fault = NULL;
+	check_all(&w);
+	end(&w);
+
+	g = gate_new(2);
+	g->seconds = 1; /* nobody comes after the first */
+	begin_with(&w, &g->store, 0, 4, dir);
+	sys_fault = bad_disk;
+	for (size_t i = 0; ok && i < CHUNKS; i++)
+		ok = add(&w, 20000, true, &e);
+	assert_false(ok && packer_flush(w.p, &e));
+	assert_int_equal(e.kind, ERR_IO);
+	assert_non_null(strstr(e.text, "temporary file"));
+	end(&w);
+	sys_fault = NULL;
+	scratch_free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +458,8 @@ int main(void)
 	    cmocka_unit_test(test_steps),
 	    cmocka_unit_test(test_unfinished),
 	    cmocka_unit_test(test_failing),
+	    cmocka_unit_test(test_spool),
+	    cmocka_unit_test(test_spool_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

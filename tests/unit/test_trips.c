@@ -336,5 +336,10 @@ int main(void)
 	    cmocka_unit_test(test_validate_quick),
 	};
 
+	/* Folders above the source are in the snapshots: nobody else may change them. */
+	if (!scratch_private()) {
+		printf("1..0 # SKIP needs a file system of its own\n");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
