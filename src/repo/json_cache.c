@@ -21,8 +21,7 @@
 #define LOCK "lock-json"
 #define FILE_LIMIT (8u << 20)  /* a longer file is rare, and worth its round trip */
 #define HELD_LIMIT (64u << 20) /* what is new beyond this is left to the next run */
-#define THREADS 8
-#define WAITING (2 * THREADS)
+#define THREADS 8 /* or as many as the repository is read with, where that is more */
 
 static const char *const folders[] = {"bands", "marks", "tombstones", "health"};
 #define FOLDERS (sizeof folders / sizeof *folders)
@@ -316,7 +315,8 @@ static bool full(struct json_cache *jc)
 
 static void fetch_all(struct repo *r, struct fetch *v, size_t n)
 {
-	struct pool *pool = pool_new(n < THREADS ? (unsigned)n : THREADS);
+	unsigned most = r->transfers > THREADS ? r->transfers : THREADS;
+	struct pool *pool = pool_new(n < most ? (unsigned)n : most);
 	struct lane *lane = lane_new(pool);
 	bool failed = false;
 	struct job *j;
@@ -325,7 +325,7 @@ static void fetch_all(struct repo *r, struct fetch *v, size_t n)
 		if (r->stop && *r->stop)
 			break;
 		lane_put(lane, &v[i].job);
-		if (lane_jobs(lane) == WAITING)
+		if (lane_jobs(lane) == 2 * (size_t)most)
 			failed = ((struct fetch *)lane_take(lane))->failed;
 	}
 	while ((j = lane_take(lane)))

@@ -342,6 +342,53 @@ static void reader(void **state)
 	scene_release(&s);
 }
 
+/* Frame after frame of 60 MiB in 19 reads; each by itself where they are asked for anyhow. */
+static void reads_on(void **state)
+{
+	enum { many = 600 };
+	struct span *chunks = calloc(many, sizeof *chunks);
+	struct id *ids = calloc(many, sizeof *ids), name, other;
+	struct buf all = BUF_EMPTY;
+	struct chunk_reader *cr;
+	struct scene s;
+	struct span chunk;
+	struct err e = ERR_EMPTY;
+	uint64_t before;
+
+	(void)state;
+	scene_init(&s, true, FILE_DATA, 10);
+	bytes_noise(&all, many * 100000, 1);
+	for (uint32_t i = 0; i < many; i++) {
+		chunks[i] = span_of(all.p + i * 100000, 100000);
+		chunk_id(s.r, FILE_DATA, chunks[i], &ids[i]);
+	}
+	bundle_store(s.r, FILE_DATA, chunks, many, 1, &name);
+	bundle_store(s.r, FILE_DATA, chunks, 20, 1, &other);
+	cr = chunk_reader_new(s.r, 2, 2);
+	before = gets(&s);
+	for (uint32_t i = 0; i < many; i++) {
+		assert_true(chunk_read(cr, FILE_DATA, &name, i, &ids[i], &chunk, &e));
+		assert_true(span_equal(chunk, chunks[i]));
+		if (i % 100 == 50) /* something else in between does not matter */
+			assert_true(chunk_read(
+			    cr, FILE_DATA, &other, 19, &ids[19], &chunk, &e));
+	}
+	assert_true(gets(&s) - before <= 2 + 20);
+	before = gets(&s);
+	for (uint32_t i = 0; i < 50; i++) {
+		uint32_t slot = i * 251 % many;
+
+		assert_true(chunk_read(cr, FILE_DATA, &name, slot, &ids[slot], &chunk, &e));
+		assert_true(span_equal(chunk, chunks[slot]));
+	}
+	assert_true(gets(&s) - before >= 45);
+	chunk_reader_free(cr);
+	buf_release(&all);
+	free(chunks);
+	free(ids);
+	scene_release(&s);
+}
+
 /* Frames changed places: each opens, and no chunk passes. */
 static void frames_exchanged(void **state)
 {
@@ -441,6 +488,7 @@ int main(void)
 	    cmocka_unit_test(newer),
 	    cmocka_unit_test(short_frame),
 	    cmocka_unit_test(reader),
+	    cmocka_unit_test(reads_on),
 	    cmocka_unit_test(frames_exchanged),
 	    cmocka_unit_test(many_threads),
 	};
