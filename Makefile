@@ -169,6 +169,10 @@ torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDE
 	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 
+bench-remote: all dumbfs $O/bench/grown ## trips, bytes and time at 0, 20 and 100 ms, into docs/remote.md
+	@BUILD=$O tests/bench/remote.sh $(TREE) >build/remote.figures
+	@tests/bench/figures.sh docs/remote.md build/remote.figures
+
 bench-increments: all ## what small changes to TREE cost in files and bytes
 	@BUILD=$O tests/bench/increments.sh $(or $(TREE),/usr/include)
 

@@ -3,8 +3,8 @@
  * seconds after a name was looked at, listed, opened or made here, a look at it asks nobody.
  * The kernel's own memory of them ends with each read, which changes the access time.
  *
- * Names are kept as hashes, in a table where one may take another's place: then a look is
- * counted that a client would have known.
+ * Names are kept as hashes, each in one of a few slots: where all are taken, the oldest name is
+ * forgotten, which with some 100,000 names does not happen.
  */
 #include "dumbfs.h"
 
@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOTS (1u << 18)
+#define SLOTS (1u << 20)
+#define NEAR  8 /* slots in which a hash may stand */
 
 static struct {
 	pthread_mutex_t lock; /* guards what follows */
@@ -20,7 +21,7 @@ static struct {
 	struct slot {
 		uint64_t hash;
 		double since;
-	} slots[SLOTS];
+	} slots[SLOTS + NEAR];
 } known = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint64_t add_bytes(uint64_t h, const char *text)
@@ -39,9 +40,18 @@ static uint64_t hash_of(const char *folder, const char *name)
 	return name ? add_bytes(h, name) : h;
 }
 
+/* That of the hash, or the one to put it in. */
 static struct slot *slot_of(uint64_t hash)
 {
-	return &known.slots[(hash ^ hash >> 32) % SLOTS];
+	struct slot *first = &known.slots[(hash ^ hash >> 32) % SLOTS], *oldest = first;
+
+	for (struct slot *s = first; s < first + NEAR; s++) {
+		if (s->hash == hash)
+			return s;
+		if (s->since < oldest->since)
+			oldest = s;
+	}
+	return oldest;
 }
 
 void known_add(const char *folder, const char *name)
@@ -62,7 +72,7 @@ void known_forget(const char *path)
 
 	pthread_mutex_lock(&known.lock);
 	if (slot_of(h)->hash == h)
-		slot_of(h)->hash = 0;
+		*slot_of(h) = (struct slot){0, 0};
 	pthread_mutex_unlock(&known.lock);
 }
 
