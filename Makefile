@@ -39,7 +39,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-clang \
+.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
 	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips bench-generations \
 	bench-chunks fuzz install bench-kill bench-identical torture
 
@@ -94,7 +94,7 @@ TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
 check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
 	@tests/deps.sh check
 	@$(SUBMAKE) -j$(JOBS) WERROR=1 all unit-programs dumbfs $O/inject.so
-	@$(SUBMAKE) WERROR=1 check-static check-unit check-fuzz check-cli
+	@$(SUBMAKE) WERROR=1 check-static check-unit check-fuzz check-cli check-dumbfs
 	@$(SUBMAKE) check-clang check-asan check-tsan check-model
 	@echo "make check: all passed"
 
@@ -110,6 +110,14 @@ check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations 
 
 check-cli: $O/bale $O/inject.so dumbfs ## the command line, on dumbfs and on real mounts too
 	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
+
+# Not those that keep a repository on a file system of their own, or only look at the program.
+ON_DUMBFS := $(filter-out %/t00-basics.t %/t48-full.t %/t49-nightly.t %/t65-inject.t,\
+	$(wildcard tests/cli/t[0-6]*.t))
+
+check-dumbfs: $O/bale dumbfs ## the same, with the repositories on dumbfs: no breach of the contract
+	@if [ -c /dev/fuse ]; then BALE_TEST_ON=dumbfs BALE=$(abspath $O/bale) $(PROVE) $(ON_DUMBFS); \
+	else echo "SKIPPED: no /dev/fuse"; fi
 
 check-clang: ## clang compiles everything without a warning
 	@if command -v clang-14 >/dev/null; then $(SUBMAKE) -j$(JOBS) CC=clang-14 WERROR=1 all unit-programs; \

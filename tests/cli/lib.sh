@@ -1,16 +1,19 @@
 # What the tests of the command line share: a scratch folder, TAP, sources to back up.
-# Run from the top of the tree by prove; BALE is the program.
+# Run from the top of the tree by prove; BALE is the program. With BALE_TEST_ON=dumbfs the
+# repositories are on dumbfs, which has to have counted no breach of the contract at the end.
 
 BALE=${BALE:-$PWD/build/plain/bale}
 TOP=$PWD
 T=$(mktemp -d "${TMPDIR:-/tmp}/bale-cli.XXXXXX") || exit 1
 cleanup() { :; }
-trap 'cleanup; rm -rf "$T"' EXIT
+dumbfs_end() { :; }
+trap 'cleanup; dumbfs_end; rm -rf "$T"' EXIT
 
 unset BALE_REPO BALE_PASSPHRASE BALE_PASSPHRASE_FILE BALE_PASSPHRASE_COMMAND BALE_KEY_FILE
 export BALE_CACHE_DIR="$T/cache" HOME="$T" TZ=UTC LC_ALL=C
 umask 022
 cd "$T" || exit 1
+[ "${BALE_TEST_ON:-}" != dumbfs ] || . "$TOP/tests/cli/on-dumbfs.sh"
 
 tests=0
 failed=0
@@ -76,6 +79,8 @@ skip() {
 }
 
 finish() {
+	[ "${BALE_TEST_ON:-}" != dumbfs ] ||
+		is "$(sed -n '/^!/p; 1p' "$D/mnt/.dumbfs")" "violations 0" "the contract was kept"
 	echo "1..$tests"
 	[ $failed -eq 0 ]
 }
