@@ -196,6 +196,7 @@ static void tell_json(struct cli *c, const struct vacuum_options *o,
 	line_count(line, "bundles", res->bundles);
 	line_count(line, "chunks", res->chunks);
 	line_count(line, "live_chunks", res->live_chunks);
+	line_count(line, "live_frame_bytes", res->live_frames);
 	line_count(line, "hunks", res->hunks);
 	line_count(line, "condemned_bundles", res->condemned_bundles);
 	line_count(line, "deleted_files", res->deleted_files);

@@ -27,6 +27,7 @@
 #define RUN_MAX       (4u << 20)  /* stored bytes of one read, if more than one frame */
 #define RUN_GAP       (128u << 10) /* read for nothing rather than in a second read */
 #define SHELF_BUDGET  (16u << 20)
+#define KEPT_BUDGET   (64u << 20)
 #define SMALL_BATCH   32          /* files without extents, as one job */
 
 struct gather *gather_new(const struct gather_options *o)
@@ -36,6 +37,7 @@ struct gather *gather_new(const struct gather_options *o)
 	g->o = *o;
 	g->shelf =
 	    shelf_new(o->reading->repo, o->reading->inventory, o->transfer, SHELF_BUDGET);
+	g->kept = kept_new(KEPT_BUDGET);
 	g->fetch = lane_new(o->transfer);
 	g->cpu = lane_new(o->cpu);
 	pthread_mutex_init(&g->lock, NULL);
@@ -67,6 +69,16 @@ static int by_place(const void *a, const void *b)
 	return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
+/* How many of the wants are of the first one's frame. */
+static size_t frame_wants(const struct want *wants, size_t n)
+{
+	size_t k = 1;
+
+	while (k < n && wants[k].frame == wants[0].frame)
+		k++;
+	return k;
+}
+
 /*
  * Read the frames of some wants of one bundle, which stand in order and near each other.
  */
@@ -91,6 +103,8 @@ static void run_start(struct gather *g, struct window *win, struct bundle *b,
 	while (g->in_flight && g->in_flight + r->n + RUN_COST > IN_FLIGHT)
 		gather_wait(g);
 	g->in_flight += r->n + RUN_COST;
+	if (n == frame_wants(wants, n))
+		kept_take(g->kept, r->number, wants[0].frame, &r->stored);
 	run_launch(g, r);
 	gather_poll(g);
 }
@@ -175,10 +189,12 @@ static void bundle_start(struct gather *g, struct window *win, struct want *want
 		n = keep_back(g, win, wants, n, directory_frame_of(&b->dir, last->slot));
 	for (size_t i = 0, k; i < n; i = k) {
 		uint64_t at = b->dir.frames[wants[i].frame].at;
+		bool here = kept_has(g->kept, number, wants[i].frame);
 
-		for (k = i + 1;
-		     k < n && same_run(b, at, wants[k - 1].frame, wants[k].frame);)
-			k++;
+		k = i + frame_wants(wants + i, n - i);
+		while (!here && k < n && same_run(b, at, wants[k - 1].frame, wants[k].frame) &&
+		    !kept_has(g->kept, number, wants[k].frame))
+			k += frame_wants(wants + k, n - k);
 		run_start(g, win, b, wants + i, k - i);
 	}
 	shelf_release(g->shelf, number);
@@ -327,6 +343,7 @@ void gather_free(struct gather *g)
 		err_set(&g->failed, ERR_STOPPED, "stopped");
 	gather_settle(g, &e);
 	shelf_free(g->shelf);
+	kept_free(g->kept);
 	lane_free(g->fetch);
 	lane_free(g->cpu);
 	for (unsigned i = 0; i < g->n_plain; i++)

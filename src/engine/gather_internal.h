@@ -3,6 +3,7 @@
 #define BALE_ENGINE_GATHER_INTERNAL_H
 
 #include "engine/gather.h"
+#include "engine/kept.h"
 #include "engine/shelf.h"
 
 #define GATHER_CPU_JOBS 64 /* in the lane, where no bytes bound them */
@@ -34,7 +35,7 @@ struct run {
 	size_t n_wants;
 	uint64_t at;
 	size_t n;
-	struct buf stored; /* unless it lies in the bundle's tail */
+	struct buf stored; /* unless it lies in the bundle's tail; if it was kept, from the start */
 	bool ok;
 	struct err why;
 	unsigned refs; /* frames not done */
@@ -55,6 +56,7 @@ struct task {
 struct gather {
 	struct gather_options o;
 	struct shelf *shelf;
+	struct kept *kept;
 	struct lane *fetch, *cpu;
 	struct want *wants;
 	size_t n_wants, wants_cap;

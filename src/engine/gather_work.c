@@ -257,10 +257,28 @@ static void want_rescue(struct gather *g, struct want *w, const struct err *why)
 	gather_tell(g, finished);
 }
 
+/* Frames of which not all chunks were wanted: a later window may want others. */
+static void keep_frames(struct gather *g, const struct run *r)
+{
+	const struct frame_rec *rec;
+	size_t i, k, slots;
+
+	for (i = 0; r->ok && i < r->n_wants; i = k) {
+		rec = &r->bundle->dir.frames[r->wants[i].frame];
+		slots = 1;
+		for (k = i + 1; k < r->n_wants && r->wants[k].frame == r->wants[i].frame; k++)
+			slots += r->wants[k].slot != r->wants[k - 1].slot;
+		if (slots < rec->chunks)
+			kept_put(g->kept, r->number, r->wants[i].frame,
+			    span_of(run_bytes(r).p + (rec->at - r->at), rec->stored));
+	}
+}
+
 static void run_unref(struct gather *g, struct run *r)
 {
 	if (--r->refs)
 		return;
+	keep_frames(g, r);
 	g->in_flight -= r->n + RUN_COST;
 	shelf_release(g->shelf, r->number);
 	if (--r->window->refs == 0) {
@@ -345,7 +363,7 @@ bool gather_wait(struct gather *g)
 
 void run_launch(struct gather *g, struct run *r)
 {
-	if (r->at >= r->bundle->tail_at) {
+	if (r->at >= r->bundle->tail_at || r->stored.n) {
 		r->ok = true;
 		fetched(g, r);
 	} else {

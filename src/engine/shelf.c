@@ -68,22 +68,39 @@ static void put_away(struct shelf *s, struct shelved *x)
 	x->bytes = 0;
 }
 
+/* The frames that came with the directory are read again where they are wanted again. */
+static void put_tail_away(struct shelf *s, struct shelved *x)
+{
+	x->bytes -= x->bundle->tail.cap;
+	s->bytes -= x->bundle->tail.cap;
+	buf_release(&x->bundle->tail);
+	x->bundle->tail_at = x->bundle->size;
+}
+
+/* Of those that nobody looks at the one used longest ago, or NULL. */
+static struct shelved *oldest(struct shelf *s, bool with_tail)
+{
+	struct shelved *old = NULL;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct shelved *x = s->v[i];
+
+		if (x && !x->asked && x->bundle && !x->held &&
+		    (!with_tail || x->bundle->tail.cap) && (!old || x->used < old->used))
+			old = x;
+	}
+	return old;
+}
+
+/* Tails first: to have no directory costs a read, whatever is wanted of the bundle. */
 static void make_room(struct shelf *s)
 {
-	while (s->bytes > s->budget) {
-		struct shelved *oldest = NULL;
+	struct shelved *x;
 
-		for (uint32_t i = 0; i < s->n; i++) {
-			struct shelved *x = s->v[i];
-
-			if (x && !x->asked && x->bundle && !x->held &&
-			    (!oldest || x->used < oldest->used))
-				oldest = x;
-		}
-		if (!oldest)
-			break;
-		put_away(s, oldest);
-	}
+	while (s->bytes > s->budget && (x = oldest(s, true)))
+		put_tail_away(s, x);
+	while (s->bytes > s->budget && (x = oldest(s, false)))
+		put_away(s, x);
 }
 
 static bool arrive(struct shelf *s)

@@ -53,6 +53,7 @@ struct vacuum_result {
 	/* everything on the storage; the four add up to total_bytes */
 	uint64_t total_bytes, live_bytes, condemned_bytes, dead_bytes, unknown_bytes;
 	uint64_t bundles, chunks, live_chunks, hunks;
+	uint64_t live_frames;  /* stored bytes of the frames in which anything is alive */
 	struct vacuum_bin bins[VACUUM_BINS];
 	struct vacuum_threshold thresholds[VACUUM_THRESHOLDS];
 	int below;             /* the threshold that applies */

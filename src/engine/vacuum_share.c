@@ -86,6 +86,7 @@ static void share_frame(const struct vac *v, struct held *h, const struct direct
 		add_slot(h, r, i, live == f->chunks);
 	}
 	h->live_chunks += live;
+	v->result->live_frames += f->stored;
 	h->live += f->stored * plain / f->plain;
 	if (live == f->chunks) {
 		h->copy += f->stored;

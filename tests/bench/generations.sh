@@ -39,7 +39,6 @@ copy() { # FROM TO
 bytes() { find "$1" -type f -printf '%s\n' | awk '{n += $1} END {print n + 0}'; }
 bundles() { find "$BALE_REPO/data" "$BALE_REPO/hunks" -type f -printf '%f %s\n' | sort; }
 mib() { awk -v n="$1" 'BEGIN {printf "%.2f", n / 1048576}'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf b ? "%.3f" : "-", b ? a / b : 0}'; }
 # timed NAME COMMAND...: appends seconds to NAME, peak KiB to NAME.rss
 timed() {
 	name=$1
@@ -70,8 +69,20 @@ whole() { # all snapshots are whole; first, middle and last restore to what was 
 		rm -rf "$dir/to"
 	done
 }
-# What restoring the last generation reads, beside the bytes that stand for it alone.
-restored() { "$bale" restore "latest:$dir/in/tree" --to "$dir/to" -q --json | tail -n 1 >"$dir/restored"; rm -rf "$dir/to"; field restored .storage.bytes_in; }
+# What restoring the last generation reads, beside what its chunks take when it stands alone (by
+# their share of frames), and beside the frames that hold them.
+restored() { # OF
+	"$bale" restore "latest:$dir/in/tree" --to "$dir/to" -q --json | tail -n 1 >"$dir/restored"
+	rm -rf "$dir/to"
+	copy "$1" alone
+	"$bale" prune -q --keep-last 1
+	summary vacuum >"$dir/alone.json"
+	use "$1"
+	jq -n --slurpfile r "$dir/restored" --slurpfile a "$dir/alone.json" '{
+		reads: $r[0].storage.bytes_in, gets: $r[0].storage.get, peak: $r[0].peak_rss,
+		need: $a[0].live_bytes, frames: $a[0].live_frame_bytes}' >"$dir/reads"
+	rm -rf "$dir/alone"
+}
 
 # --- the generations
 
@@ -109,25 +120,18 @@ while [ $g -le "$generations" ]; do
 done
 fresh=$(bytes "$dir/fresh/repo")
 
-# What is alive when the last generation stands alone.
-copy bale alone
-"$bale" prune -q --keep-last 1
-summary vacuum >"$dir/alone.json"
-need=$(field alone.json .live_bytes)
-rm -rf "$dir/alone"
-
 # --- thresholds
 
 use bale
 whole 'before any vacuum'
 summary vacuum >"$dir/before"
 jq -r '"before: \(.total_bytes) bytes, \(.live_bytes) live, \(.dead_bytes) dead, \(.unknown_bytes) unknown, \(.bundles) bundles; the rule chooses below \(.below) %"' "$dir/before"
-n=$(restored)
+restored bale
 echo "a fresh repository of the same $keep snapshots: $fresh bytes"
-echo "restoring generation $generations: reads $n bytes, $need are alive for it alone: $(ratio "$n" "$need")"
+jq -r --arg g "$generations" '"restoring generation \($g): reads \(.reads) bytes in \(.gets) reads, peak \(.peak) bytes; it needs \(.need) by their share of frames: \(.reads / .need * 1000 | round / 1000) times; the frames take \(.frames): \(.reads / .frames * 1000 | round / 1000) times"' "$dir/reads"
 echo
-echo '| below | bundles below | gone | touched above | bytes read | written | moved / live of victims | freed | predicted | apart | left dead | predicted | again: gone | again: freed | store / fresh | restore reads / needs |'
-echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|'
+echo '| below | bundles below | gone | touched above | bytes read | written | moved / live of victims | freed | predicted | apart | left dead | predicted | again: gone | again: freed | store / fresh | restore reads / shares | / frames |'
+echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|'
 i=0
 for below in 0 30 50 70 90 100; do
 	copy bale one
@@ -139,7 +143,7 @@ for below in 0 30 50 70 90 100; do
 	comm -23 "$dir/bundles" "$dir/bundles-after" >"$dir/gone"
 	whole "below $below"
 	summary vacuum >"$dir/look"
-	reads=$(restored)
+	restored one
 	summary vacuum --run --sole-client --below $below >"$dir/again"
 	bundles >"$dir/bundles-again"
 	whole "below $below, again"
@@ -148,13 +152,13 @@ for below in 0 30 50 70 90 100; do
 		--argjson size "$size" --argjson after "$after" --argjson last "$(bytes "$BALE_REPO")" \
 		--argjson new "$(comm -13 "$dir/bundles" "$dir/bundles-after" | awk '{n += $2} END {print n + 0}')" \
 		--argjson again "$(comm -23 "$dir/bundles-after" "$dir/bundles-again" | wc -l)" \
-		--argjson fresh "$fresh" --argjson reads "$reads" --argjson need "$need" '
+		--argjson fresh "$fresh" --slurpfile f "$dir/reads" '
 		def r: . * 1000 | round / 1000;
 		$b[0].thresholds[$i] as $t | $b[0].thresholds[0] as $z |
 		(($t.free_bytes + $t.write_bytes - $z.free_bytes - $z.write_bytes)
 			- ($z.left_dead_bytes - $t.left_dead_bytes)) as $live |
 		($size - $after) as $freed |
-		"| \($t.below) % | \($t.bundles) | \($gone) | \($gone - $t.bundles) | \($r[0].storage.bytes_in) | \($r[0].storage.bytes_out) | \(if $live > 0 then ($new / $live | r) else "-" end) | \($freed) | \($t.free_bytes) | \(if $t.free_bytes > 0 then (($freed - $t.free_bytes) * 100 / $t.free_bytes | r) else "-" end) % | \($l[0].dead_bytes) | \($t.left_dead_bytes) | \($again) | \($after - $last) | \($after / $fresh | r) | \($reads / $need | r) |"'
+		"| \($t.below) % | \($t.bundles) | \($gone) | \($gone - $t.bundles) | \($r[0].storage.bytes_in) | \($r[0].storage.bytes_out) | \(if $live > 0 then ($new / $live | r) else "-" end) | \($freed) | \($t.free_bytes) | \(if $t.free_bytes > 0 then (($freed - $t.free_bytes) * 100 / $t.free_bytes | r) else "-" end) % | \($l[0].dead_bytes) | \($t.left_dead_bytes) | \($again) | \($after - $last) | \($after / $fresh | r) | \($f[0].reads / $f[0].need | r) | \($f[0].reads / $f[0].frames | r) |"'
 	i=$((i + 1))
 done
 
@@ -167,13 +171,14 @@ use restic
 for n in 1 2 3; do case $peers in *restic*) timed restic-analysis restic prune --dry-run -q ;; esac; done
 written() { find "$1" -type f -newer "$dir/mark" -printf '%s\n' | awk '{n += $1} END {print n + 0}'; }
 for n in 1 2 3; do
-	for p in bale $peers; do
-		copy $p one
+	for p in bale all $peers; do
+		if [ $p = all ]; then copy bale one; else copy $p one; fi
 		size=$(bytes "$dir/one/repo")
 		touch "$dir/mark"
 		sleep 0.02
 		case $p in
 		bale) timed bale-reclaim "$bale" vacuum -q --run --sole-client ;;
+		all) timed all-reclaim "$bale" vacuum -q --run --sole-client --below 100 ;;
 		restic) timed restic-reclaim restic prune -q ;;
 		borg) timed borg-reclaim borg compact ;;
 		esac
@@ -182,15 +187,15 @@ for n in 1 2 3; do
 		bytes "$dir/one/repo" >>"$dir/$p-left"
 	done
 done
-echo "| medians of 3 | bale |$(for p in $peers; do printf ' %s |' $p; done)"
-echo "|---|---|$(for p in $peers; do printf '%s' '---|'; done)"
+echo "| medians of 3 | bale | bale, all that is dead |$(for p in $peers; do printf ' %s |' $p; done)"
+echo "|---|---|---|$(for p in $peers; do printf '%s' '---|'; done)"
 row() { # TITLE NAME
 	printf '| %s |' "$1"
-	for p in bale $peers; do printf ' %s |' "$(median "$dir/$p-$2")"; done
+	for p in bale all $peers; do printf ' %s |' "$(median "$dir/$p-$2")"; done
 	echo
 }
 printf '| %s generations backed up, s |' "$generations"
-for p in bale $peers; do printf ' %s |' "$(sum "$dir/$p-backups")"; done
+for p in bale all $peers; do [ $p = all ] && printf ' |' || printf ' %s |' "$(sum "$dir/$p-backups")"; done
 echo
 row 'analysis (vacuum; prune --dry-run), s' analysis
 row 'analysis, peak KiB' analysis.rss
