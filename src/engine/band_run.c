@@ -335,6 +335,9 @@ bool band_run_fence_own(struct band_run *r, struct err *e)
 	n = own_bands(r, v);
 	for (i = 0; ok && i < n; i++)
 		ok = settle_own(r, &v[i], e);
+	/* Else a client that dies each time would declare all of them dead each time. */
+	if (n > 0)
+		client_state_save(r->cache, &r->client);
 	free(v);
 	return ok;
 }
