@@ -39,8 +39,8 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all unit dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
-	check-asan check-tsan check-model torture-model demo bench bench-increments bench-flips bench-generations \
+.PHONY: all unit mutant dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
+	check-asan check-tsan check-model check-mutants torture-model demo bench bench-increments bench-flips bench-generations \
 	bench-chunks fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
@@ -69,6 +69,20 @@ $O/fuzz/%: $O/tests/fuzz/%.o $O/tests/fuzz/driver.o $(SUP_OBJ) $O/libbale.a
 $O/bench/%: $O/tests/bench/%.o $(SUP_OBJ) $O/libbale.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(ALL_LIBS)
+
+# The interleaving tests with one fault built into the engines (src/base/mutant.h).
+MUTANT  ?= 0
+M       := $O/mutant-$(MUTANT)
+MUT_OBJ := $(patsubst %.c,$M/%.o,$(shell grep -l '"base/mutant.h"' src/*/*.c))
+
+$M/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DBALE_MUTANT=$(MUTANT) -c -o $@ $<
+
+$M/test_%: $O/tests/unit/test_%.o $(MUT_OBJ) $(SUP_OBJ) $O/libbale.a
+	$(CC) -o $@ $^ $(CMOCKA_LIBS) $(ALL_LIBS)
+
+mutant: $M/test_interleave $M/test_schedules
 
 unit: $(UNITS) ## build and run the unit tests
 	@for t in $(UNITS); do $$t || exit 1; done
@@ -138,6 +152,9 @@ unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
 check-unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
 	@$(TAP) $(PROVE) --exec '' $^
 
+check-mutants: ## the tests of interleavings notice each fault of the protocol (within SEEDS seeds)
+	@O=$O tests/mutants.sh
+
 check-model: ## search the models of lock-free deletion, and their mutants (spin)
 	@JOBS=$(JOBS) tests/model/run.sh
 
@@ -169,13 +186,17 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
-TORTURED := $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism)
+TORTURED := $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism \
+	interleave schedules)
 torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
+	@BALE_SEEDS=$(or $(SEEDS),100000) $O/unit/test_interleave
+	@BALE_PREEMPTIONS=1 $O/unit/test_schedules
+	@$(SUBMAKE) check-mutants
 
 bench-remote: all dumbfs $O/bench/grown ## trips, bytes and time at 0, 20 and 100 ms, into docs/remote.md
 	@BUILD=$O tests/bench/remote.sh $(TREE) >build/remote.figures

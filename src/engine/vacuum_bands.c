@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
@@ -82,7 +83,7 @@ static bool fence_watched(struct vac *v, const struct band_info *i)
 
 	snprintf(key, sizeof key, "fence %s", i->name.text);
 	return i->fences.n > 0 &&
-	    (v->o->sole_client || (v->waits && waits_age(v->waits, key) >= v->o->grace));
+	    (MUTANT(FENCE_AT_ONCE) || v->o->sole_client || (v->waits && waits_age(v->waits, key) >= v->o->grace));
 }
 
 /* Whether the band's own client has said that it is dead. */

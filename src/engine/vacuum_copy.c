@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/mutant.h"
 #include "codec/digest.h"
 #include "engine/vacuum_run.h"
 
@@ -283,7 +282,7 @@ static struct candidate *candidates(struct vacuum *x, int below, size_t *n)
 	*n = 0;
 	for (i = 0; i < x->v.n_held; i++) {
 		h = &x->v.held[i];
-		if (!MUTANT(NO_TAILS) && h->condemned && h->told && h->listed &&
+		if (h->condemned && h->told && h->listed &&
 		    h->live_chunks > 0)
 			c[(*n)++] = (struct candidate){i, 0, 1};
 		else if (below >= 0 && (vac_victim(h, below) ||

@@ -228,7 +228,8 @@ static bool retire(struct vacuum *x, size_t i, struct err *e)
 	size_t k;
 
 	if (!stone_done(x, s) ||
-	    (stone_age(x, s, "gone") < x->o->grace && !x->o->sole_client))
+	    (stone_age(x, s, "gone") < x->o->grace && !x->o->sole_client &&
+	        !MUTANT(STONES_EARLY)))
 		return true;
 	for (k = 0; k < s->t.n_bundles; k++)
 		if (bundle_named(x, &s->t.bundles[k]) &&

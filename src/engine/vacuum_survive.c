@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/vacuum_run.h"
 #include "format/health.h"
 
@@ -26,7 +27,7 @@ bool vacuum_look_again(struct vacuum *x, bool *same, struct err *e)
 	size_t i;
 
 	*same = true;
-	for (i = 0; ok && *same && i < names.n; i++)
+	for (i = 0; !MUTANT(ONE_LOOK) && ok && *same && i < names.n; i++)
 		if (!vac_stone(&x->v, names.names[i]))
 			ok = vac_new_stone(&x->v, names.names[i], same, e);
 	store_listing_release(&names);
@@ -93,7 +94,8 @@ static bool find_in(struct saving *s, uint32_t number, struct directory *d, stru
 			continue;
 		need = &s->needs[*at];
 		need->alive = true;
-		if (need->held == NO_HELD && h->settled && vac_usable(v, h, i)) {
+		if (need->held == NO_HELD && (h->settled || MUTANT(NO_SETTLING)) &&
+		    vac_usable(v, h, i)) {
 			need->held = number;
 			need->slot = i;
 		}
@@ -259,7 +261,7 @@ static bool judge(struct saving *s, struct held *h, struct err *e)
 	h->safe = ok;
 	for (i = 0; ok && i < d.n_chunks; i++) {
 		need = &s->needs[*map_get(&s->at, &d.ids[i])];
-		if (!need->alive || need->read)
+		if (!need->alive || need->read || (MUTANT(NO_READING) && need->held != NO_HELD))
 			continue;
 		h->safe = false;
 		if (need->damaged && !vac_damaged(&s->x->v, h, i)) {
@@ -328,8 +330,8 @@ bool vacuum_save(struct vacuum *x, struct err *e)
 		if (!h->doomed || !h->listed)
 			continue;
 		/* Nobody knows what is in it: it may go if nobody has said that anything is. */
-		h->safe = !h->told && !h->hinted;
-		if (!h->told)
+		h->safe = (!h->told && !h->hinted) || MUTANT(NO_TAILS);
+		if (!h->told || MUTANT(NO_TAILS))
 			continue;
 		ok = (s.n + h->chunks <= BATCH || batch(&s, e)) && add_needs(&s, h, e);
 		s.doomed[s.n_doomed++] = i;

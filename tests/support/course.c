@@ -2,6 +2,7 @@
 #include "course.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,7 @@ static void set_time(const char *path)
 static void make_trees(const char *dir)
 {
 	/* Which files a version has; a digit is also a content. */
-	static const char *const holds[COURSE_VERSIONS] = {"01", "12", "2", "02", "1", "012"};
+	static const char *const holds[COURSE_VERSIONS] = {"34", "45", "53", "6", "1", "012"};
 	struct buf b = BUF_EMPTY;
 	char name[64], path[4200], to[16];
 	const char *f;
@@ -85,6 +86,9 @@ void ground_begin(struct ground *g)
 		g->dir = scratch_new();
 	}
 	sys_seen = same_times;
+	/* Millions of short runs: memory stays with the process. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 26);
+	mallopt(M_TRIM_THRESHOLD, 1 << 28);
 	g->env = env_fixed_new(0, 0, 5);
 	g->empty = store_mem_new(g->env);
 	backup_init(g->empty, false, 3);
@@ -127,10 +131,15 @@ void course_begin(struct course *c, struct ground *g, uint64_t seed,
 		cache_of(c, i, cache);
 		sim_wipe(cache);
 		snprintf(kept, sizeof kept, "%s.kept", cache);
-		if (from && access(kept, F_OK) == 0)
-			copy_tree(kept, cache);
+		if (from && access(kept, F_OK) == 0 && mkdir(cache, 0700) == 0)
+			copy_plain(kept, cache);
 	}
 	c->ledger = ledger_new(c->sim);
+	if (chances->lie)
+		ledger_lied_to(c->ledger);
+	for (i = 0; i < (int)c->n_snaps; i++)
+		if (c->snap[i].success)
+			ledger_success(c->ledger, c->snap[i].band);
 }
 
 void course_keep(struct course *c)
@@ -155,6 +164,7 @@ void course_end(struct course *c)
 	t->courses = 1;
 	t->operations = n->operations;
 	t->errors = n->errors;
+	t->lies = n->lies;
 	t->crashes = n->crashes;
 	t->sleeps = n->sleeps;
 	t->late = n->late;
@@ -191,16 +201,20 @@ static void tell(struct course *c, int client, enum course_run kind, bool ok)
 	t->died += sim_dead(c->sim, client);
 }
 
-static void note_snap(struct course *c, const char *band, unsigned version, const char *apath)
+static void note_snap(struct course *c, const char *band, unsigned version,
+    const char *apath, bool success)
 {
 	struct course_snap *s;
 
+	if (success)
+		ledger_success(c->ledger, band);
 	if (!band[0] || c->n_snaps == COURSE_SNAPS)
 		return;
 	s = &c->snap[c->n_snaps++];
 	snprintf(s->band, sizeof s->band, "%s", band);
 	snprintf(s->apath, sizeof s->apath, "%s", apath);
 	s->version = version;
+	s->success = success;
 }
 
 /* The client's own tree becomes another version. */
@@ -253,9 +267,7 @@ void course_backup(struct course *c, int client, unsigned version, bool shared)
 	ledger_relies(c->ledger, client, true);
 	ok = backup_run(r, &o, NULL, &res, &e) && res.complete;
 	ledger_relies(c->ledger, client, false);
-	note_snap(c, res.snapshot, version, apath);
-	if (ok)
-		ledger_success(c->ledger, res.snapshot);
+	note_snap(c, res.snapshot, version, apath, ok);
 	tell(c, client, RUN_BACKUP, ok);
 	repo_close(r);
 }
@@ -379,9 +391,7 @@ void course_undelete(struct course *c, int client, unsigned snap)
 	ledger_relies(c->ledger, client, true);
 	ok = undelete_run(r, s.band, &o, NULL, &res, &e) && res.complete;
 	ledger_relies(c->ledger, client, false);
-	note_snap(c, res.snapshot, s.version, s.apath);
-	if (ok)
-		ledger_success(c->ledger, res.snapshot);
+	note_snap(c, res.snapshot, s.version, s.apath, ok);
 	tell(c, client, RUN_UNDELETE, ok);
 	string_list_release(&res.paths);
 	repo_close(r);

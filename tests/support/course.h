@@ -34,7 +34,7 @@ enum course_run { RUN_BACKUP, RUN_REMOVE, RUN_PRUNE, RUN_UNDELETE, RUN_VACUUM, R
 
 struct course_totals {
 	uint64_t courses, deleting, beside;  /* courses that deleted; beside another's run */
-	uint64_t operations, errors, crashes, sleeps, late, ghosts;
+	uint64_t operations, errors, lies, crashes, sleeps, late, ghosts;
 	uint64_t bundles_deleted, bundles_beside, fences, foreign_fences, tails, removed;
 	struct tally run[RUN_KINDS];
 	uint64_t vacuums_deleting, vacuums_condemning, vacuums_waiting, vacuums_copying;
@@ -48,13 +48,14 @@ struct course_snap {
 	char band[BAND_MAX_LEN + 1];
 	unsigned version;
 	char apath[256];
+	bool success;
 };
 
 struct course {
 	struct ground *ground;
 	struct sim *sim;
 	struct ledger *ledger;
-	int64_t grace;
+	int64_t grace, pause; /* between runs: at most */
 	struct course_snap snap[COURSE_SNAPS]; /* those begun */
 	unsigned n_snaps;
 	struct course_totals *totals;
@@ -68,7 +69,7 @@ struct course {
 void course_begin(struct course *c, struct ground *g, uint64_t seed,
     const struct sim_chances *chances, const struct course *from);
 void course_keep(struct course *c);
-/* Frees all but its totals, which are added up. */
+/* Fills the totals, which the caller frees, and frees all else. */
 void course_end(struct course *c);
 
 /*

@@ -42,9 +42,9 @@ void course_totals_print(const struct course_totals *t)
 	    "backups", "removals", "prunes", "undeletes", "vacuums"};
 	int i;
 
-	printf("# %" PRIu64 " courses, %" PRIu64 " storage operations (%" PRIu64 " failed), %" PRIu64
-	       " crashes, %" PRIu64 " sleeps\n",
-	    t->courses, t->operations, t->errors, t->crashes, t->sleeps);
+	printf("# %" PRIu64 " courses, %" PRIu64 " storage operations (%" PRIu64 " failed, %" PRIu64
+	       " lied), %" PRIu64 " crashes, %" PRIu64 " sleeps\n",
+	    t->courses, t->operations, t->errors, t->lies, t->crashes, t->sleeps);
 	printf("# not seen yet %" PRIu64 ", seen though gone %" PRIu64 "\n", t->late, t->ghosts);
 	for (i = 0; i < RUN_KINDS; i++)
 		printf("# %s: %" PRIu64 ", of which %" PRIu64 " succeeded, %" PRIu64 " died\n", kinds[i],

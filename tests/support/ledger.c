@@ -20,7 +20,6 @@
 /* A bundle that is or was there. */
 struct place {
 	struct id name;
-	char run[BAND_MAX_LEN + 1];
 	int64_t born;
 	bool gone;
 	struct id *ids;
@@ -36,7 +35,9 @@ struct copy {
 struct snapshot {
 	char name[BAND_MAX_LEN + 1];
 	bool tail, success, removed, fenced;
+	bool hurt;        /* by a lie, from its beginning */
 	int maker;        /* the client that began it; -1: not known */
+	int64_t born;     /* its first tail */
 	struct id *needs; /* chunks */
 	size_t n, cap;
 	char *broken;     /* why its tail cannot be followed */
@@ -55,6 +56,7 @@ struct ledger {
 	size_t n, cap;
 	bool relies[SIM_CLIENTS], open[SIM_CLIENTS]; /* open: between head and tail */
 	struct ledger_counts counts;
+	bool lies;
 	char loss[1200];
 };
 
@@ -116,7 +118,7 @@ bool ledger_looks_complete(const struct ledger *l, const char *band)
 {
 	const struct snapshot *s = find(l, band);
 
-	return s && s->tail && !s->removed && !s->fenced;
+	return s && s->tail && !s->removed && !s->fenced && !s->hurt;
 }
 
 static void need(struct snapshot *s, const struct id *id)
@@ -175,7 +177,7 @@ static void lose(struct ledger *l, const char *when, const struct snapshot *s,
 	    chunk ? "chunk " : "", hex, what);
 }
 
-/* For everybody: in a bundle that all see by now, or the snapshot's own. */
+/* For everybody: in a bundle that all see by now, or as soon as they see the snapshot. */
 static bool stands(
     const struct ledger *l, const struct id *id, const struct snapshot *s, bool everybody)
 {
@@ -184,7 +186,7 @@ static bool stands(
 
 	for (at = first ? *first : NOWHERE; at != NOWHERE; at = l->copies[at].next) {
 		p = &l->places[l->copies[at].place];
-		if (!p->gone && (!everybody || strcmp(p->run, s->name) == 0 ||
+		if (!p->gone && (!everybody || p->born <= s->born ||
 		                    sim_now(l->sim) - p->born >= SIM_DELTA))
 			return true;
 	}
@@ -202,6 +204,23 @@ static void judge(struct ledger *l, const char *when, const struct snapshot *s)
 			lose(l, when, s, &s->needs[i], " is nowhere");
 }
 
+void ledger_lied_to(struct ledger *l)
+{
+	l->lies = true;
+}
+
+/* What is not there when the tail is written never was. */
+static void let_off(struct ledger *l, struct snapshot *s)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < s->n; i++)
+		if (stands(l, &s->needs[i], s, false))
+			s->needs[kept++] = s->needs[i];
+	s->hurt = s->hurt || kept < s->n;
+	s->n = kept;
+}
+
 void ledger_success(struct ledger *l, const char *band)
 {
 	struct snapshot *s = get(l, band);
@@ -212,7 +231,8 @@ void ledger_success(struct ledger *l, const char *band)
 
 /* --- what comes */
 
-static void add_bundle(struct ledger *l, enum file_type type, const char *name)
+static void add_bundle(
+    struct ledger *l, enum file_type type, const char *folder, const char *name)
 {
 	struct err e = ERR_EMPTY;
 	struct bundle *b;
@@ -225,8 +245,8 @@ static void add_bundle(struct ledger *l, enum file_type type, const char *name)
 		return; /* a part of one */
 	l->places = mem_grow(l->places, &l->places_cap, l->n_places + 1, sizeof *l->places);
 	p = &l->places[l->n_places];
-	*p = (struct place){.name = id, .born = sim_now(l->sim), .n = b->dir.n_chunks};
-	snprintf(p->run, sizeof p->run, "%s", b->run);
+	*p = (struct place){.name = id, .born = sim_born(l->sim, folder, name),
+	    .n = b->dir.n_chunks};
 	p->ids = mem_array(p->n + 1, sizeof *p->ids);
 	map_put(&l->bundles, &id, l->n_places);
 	for (i = 0; i < p->n; i++) {
@@ -248,11 +268,15 @@ static void add_tail(struct ledger *l, const char *file, const char *name)
 
 	if (band_read_file(l->repo, file, BAND_TAIL, &b, &e) && b.kind == BAND_BACKUP) {
 		s = get(l, name);
+		if (!s->tail)
+			s->born = sim_born(l->sim, "bands", file);
 		s->tail = true;
 		s->n = 0;
 		l->counts.tails++;
 		if (!follow(l, &b, s, &e) && !s->broken)
 			s->broken = mem_strdup(e.text);
+		if (l->lies)
+			let_off(l, s);
 		judge(l, "tail", s);
 	}
 	band_release(&b);
@@ -300,9 +324,9 @@ static void on_put(void *arg, int client, const char *folder, const char *name)
 	if (strcmp(folder, "bands") == 0)
 		add_band_file(l, client, name);
 	else if (strcmp(folder, "hunks") == 0)
-		add_bundle(l, FILE_HUNKS, name);
+		add_bundle(l, FILE_HUNKS, folder, name);
 	else if (strncmp(folder, "data/", 5) == 0)
-		add_bundle(l, FILE_DATA, name);
+		add_bundle(l, FILE_DATA, folder, name);
 }
 
 /* --- what goes */
@@ -358,7 +382,6 @@ struct ledger *ledger_new(struct sim *sim)
 	struct ledger *l = mem_zalloc(sizeof *l);
 	struct sim_watch watch = {on_put, on_removed, l};
 	struct err e = ERR_EMPTY;
-	size_t i;
 
 	l->sim = sim;
 	map_init(&l->chains, ID_SIZE);
@@ -368,8 +391,6 @@ struct ledger *ledger_new(struct sim *sim)
 		exit(99);
 	}
 	stores_each(l->repo->store, old_bundle, l);
-	for (i = 0; i < l->n_places; i++)
-		l->places[i].born = INT64_MIN / 2;
 	stores_each(l->repo->store, old_band, l);
 	l->counts = (struct ledger_counts){0};
 	sim_watch(sim, &watch);

@@ -4,9 +4,12 @@
  * in a bundle that is there. Complete is what its client was told is complete, and what has
  * a whole tail and no fence.
  *
+ * Where the storage lies about what it has stored, a snapshot that was never whole is let off,
+ * but not one that was.
+ *
  * Looked at with each tail, each success and each deletion of a bundle. A bundle deleted
- * must leave each chunk in another that everybody sees by then, or that the snapshot's own
- * run has written.
+ * must leave each chunk in another that everybody sees by then, or sees as soon as he sees the
+ * snapshot.
  */
 #ifndef BALE_TESTS_LEDGER_H
 #define BALE_TESTS_LEDGER_H
@@ -26,9 +29,12 @@ struct repo *ledger_repo(struct ledger *l);
 /* A client was told that the snapshot is complete. */
 void ledger_success(struct ledger *l, const char *band);
 
-/* Whether the snapshot must restore; and whether its files alone say so too. */
+/* Whether the snapshot must restore; and whether all of its files say so too. */
 bool ledger_counts(const struct ledger *l, const char *band);
 bool ledger_looks_complete(const struct ledger *l, const char *band);
+
+/* The storage lies from now on. */
+void ledger_lied_to(struct ledger *l);
 
 /* What was lost first; NULL: nothing. */
 const char *ledger_loss(const struct ledger *l);

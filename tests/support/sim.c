@@ -183,7 +183,7 @@ bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
 	}
 	if (!s->planned || point)
 		hand_over(s, c, point);
-	if (!c->dead && sim_chance(s, s->chances.crash)) {
+	if (!c->dead && (s->counts.by[client] == c->doom || sim_chance(s, s->chances.crash))) {
 		s->counts.crashes++;
 		c->dead = true;
 	}
@@ -198,6 +198,8 @@ bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
 
 void sim_pause(struct sim *s, int client, int64_t ns)
 {
+	if (!s->inside)
+		s->now += ns;
 	s->client[client].wake = s->now + ns;
 	hand_over(s, &s->client[client], false);
 }
@@ -205,6 +207,11 @@ void sim_pause(struct sim *s, int client, int64_t ns)
 void sim_begin(struct sim *s, int client)
 {
 	s->client[client].dead = false;
+}
+
+void sim_doom(struct sim *s, int client, uint64_t n)
+{
+	s->client[client].doom = s->counts.by[client] + n + 1;
 }
 
 bool sim_dead(const struct sim *s, int client)

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 #define SIM_CLIENTS 4
+#define SIM_POINTS  2048 /* of a plan, remembered */
 #define SIM_DELTA   (24ll * 3600 * 1000000000) /* a day: patience is counted in days too */
 
 struct sim;
@@ -25,6 +26,7 @@ struct sim_chances {
 	unsigned torn;   /* that a young file which is seen is cut short */
 	unsigned ghost;  /* that a file which is gone, and is listed, can be read */
 	unsigned error;  /* that an operation fails; a put then leaves nothing, a part or all */
+	unsigned lie;    /* that a put of a bundle of data leaves a part and succeeds */
 	unsigned crash;  /* that the run dies there */
 	unsigned stay;   /* that the client goes on, and no other */
 	unsigned sleep;  /* that the client sleeps for long */
@@ -43,6 +45,9 @@ void sim_clone(struct sim *s, const struct sim *from);
 struct store *sim_store(struct sim *s, int client);
 struct env *sim_env(struct sim *s, int client);
 
+/* When a file was put. */
+int64_t sim_born(struct sim *s, const char *folder, const char *name);
+
 uint64_t sim_draw(struct sim *s, uint64_t n);
 int64_t sim_now(const struct sim *s);
 
@@ -52,8 +57,11 @@ int64_t sim_now(const struct sim *s);
 void sim_begin(struct sim *s, int client);
 bool sim_dead(const struct sim *s, int client);
 
-/* In a client's script: nothing happens for so long. */
+/* In a client's script: nothing happens for so long. Outside: so much time passes. */
 void sim_pause(struct sim *s, int client, int64_t ns);
+
+/* A client's run dies at its nth operation from now on, counted from 0. */
+void sim_doom(struct sim *s, int client, uint64_t n);
 
 /* Run the scripts of so many clients to their ends. */
 typedef void sim_script(void *arg, int client);
@@ -82,7 +90,7 @@ int sim_who(const struct sim *s, unsigned at);
 /* --- what happened */
 
 struct sim_counts {
-	uint64_t operations, errors, crashes, sleeps, ghosts, late;
+	uint64_t operations, errors, lies, crashes, sleeps, ghosts, late;
 	uint64_t by[SIM_CLIENTS]; /* operations */
 };
 

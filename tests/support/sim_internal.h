@@ -7,7 +7,6 @@
 #include "tests/support/sim.h"
 
 #define SIM_FOLDERS 32
-#define SIM_POINTS  4096 /* of a plan, remembered */
 
 struct sim_file {
 	char *name;
@@ -31,6 +30,7 @@ struct sim_client {
 	void *stack;
 	bool ended, dead;
 	int64_t wake;
+	uint64_t doom;  /* operations of it, at which it dies; 0: never */
 	uint64_t state; /* of its random bytes */
 };
 

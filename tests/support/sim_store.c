@@ -60,6 +60,11 @@ static struct sim_file *file_find(struct sim *s, const char *folder, const char 
 	return f && at < f->n && strcmp(f->v[at].name, name) == 0 ? &f->v[at] : NULL;
 }
 
+int64_t sim_born(struct sim *s, const char *folder, const char *name)
+{
+	return file_find(s, folder, name)->born;
+}
+
 static struct sim_file *file_add(struct sim *s, const char *folder, const char *name)
 {
 	struct sim_folder *f = folder_get(s, folder);
@@ -173,6 +178,10 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 	f->maker = v->client;
 	for (i = 0; i < n; i++)
 		buf_add_span(&f->content, parts[i]);
+	if (strncmp(folder, "data/", 5) == 0 && sim_chance(v->sim, v->sim->chances.lie)) {
+		f->content.n = (size_t)sim_draw(v->sim, f->content.n);
+		v->sim->counts.lies++;
+	}
 	if (v->sim->watch.put)
 		v->sim->watch.put(v->sim->watch.arg, v->client, folder, name);
 	return true;

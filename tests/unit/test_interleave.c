@@ -37,13 +37,12 @@ static void random_run(struct course *c, int client)
 	case 5:
 	case 6:
 	case 7:
-	case 8:
 		course_remove(c, client, snap);
 		break;
-	case 9:
+	case 8:
 		course_prune(c, client, 1);
 		break;
-	case 10:
+	case 9:
 		course_undelete(c, client, snap);
 		break;
 	default:
@@ -63,7 +62,7 @@ static void script(void *arg, int client)
 		sim_begin(c->sim, client);
 		random_run(c, client);
 		sim_begin(c->sim, client);
-		sim_pause(c->sim, client, (int64_t)sim_draw(c->sim, 5 * SIM_DELTA));
+		sim_pause(c->sim, client, (int64_t)sim_draw(c->sim, (uint64_t)c->pause));
 	}
 }
 
@@ -80,21 +79,44 @@ static void afterwards(void *arg, int client)
 	}
 }
 
-/* The weather follows from the seed: which misfortunes there are, and how often. */
-static struct sim_chances weather(uint64_t seed)
+/* Of several numbers one, as the seed has it. */
+static int64_t pick(uint64_t *seed, const int64_t *v, unsigned n)
 {
-	static const unsigned sleeps[] = {0, 5, 20, 60}, stays[] = {0, 500, 900};
-	static const int64_t paces[] = {SIM_DELTA / 200, SIM_DELTA / 30, SIM_DELTA / 8};
-	struct sim_chances w = {.see = 100 + (unsigned)(seed * 7 % 9) * 100,
-	    .sticky = seed % 2, .sleep = sleeps[seed / 2 % 4], .pace = paces[seed / 3 % 3],
-	    .stay = stays[seed / 5 % 3], .ghost = seed % 3 ? 300 : 0};
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return v[(*seed >> 33) % n];
+}
 
-	if (seed % 5 == 0)
-		w.error = 3;
-	if (seed % 4 == 0)
-		w.crash = 2;
-	if (seed % 7 == 0)
-		w.torn = 50;
+#define PICK(seed, ...) \
+	pick(seed, (const int64_t[]){__VA_ARGS__}, \
+	    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+/*
+ * The weather follows from the seed: which misfortunes there are, and how often. Where runs
+ * follow each other quickly, more of them meet what has just been condemned; where they are
+ * few, more bundles are deleted while another client's run is under way.
+ */
+static struct sim_chances weather(uint64_t seed, int64_t *pause)
+{
+	struct sim_chances w = {.see = (unsigned)PICK(&seed, 100, 200, 300, 500, 700, 900)};
+	bool busy = PICK(&seed, 0, 0, 0, 1);
+
+	w.sticky = PICK(&seed, 0, 1);
+	w.ghost = (unsigned)PICK(&seed, 0, 300);
+	w.error = (unsigned)PICK(&seed, 0, 0, 0, 3);
+	w.crash = (unsigned)PICK(&seed, 0, 0, 0, 2);
+	w.torn = (unsigned)PICK(&seed, 0, 0, 0, 0, 0, 50);
+	w.lie = (unsigned)PICK(&seed, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200);
+	if (busy) {
+		w.sleep = (unsigned)PICK(&seed, 0, 5, 20, 60);
+		w.stay = (unsigned)PICK(&seed, 0, 500, 900);
+		w.pace = SIM_DELTA / PICK(&seed, 8, 30, 200);
+		*pause = 5 * SIM_DELTA;
+	} else {
+		w.sleep = (unsigned)PICK(&seed, 0, 3, 10, 30);
+		w.stay = (unsigned)PICK(&seed, 0, 800, 950);
+		w.pace = SIM_DELTA / PICK(&seed, 4, 8, 20);
+		*pause = SIM_DELTA * PICK(&seed, 16, 32, 48);
+	}
 	return w;
 }
 
@@ -123,10 +145,12 @@ static void test_random(void **state)
 	static struct course_totals all;
 	static struct course c;
 	struct sim_chances w;
+	int64_t pause;
 
 	for (i = first; i < first + n; i++) {
-		w = weather(i);
+		w = weather(i, &pause);
 		course_begin(&c, *state, i, &w, NULL);
+		c.pause = pause;
 		if (!run_course(&c)) {
 			print_message("# LOSS seed %u: %s\n", i, c.why);
 			losses++;

@@ -1,0 +1,363 @@
+/*
+ * The protocol on the real code, small and complete: a few runs of 2 or 3 clients, every
+ * schedule with so many preemptions: hand-overs where the one who hands over could have gone
+ * on. They are tried at each operation where another client can make a difference (sim.h),
+ * and at every operation with BALE_EVERY=1. Each is searched where young changes are seen at
+ * once, where they are not seen until it is certain, and where moreover what is gone can
+ * still be read. No chunk may be lost at any step (ledger.h), and all snapshots restore.
+ *
+ *   BALE_PREEMPTIONS=n   that many more than by default
+ *   BALE_SCENARIO=text   only scenarios whose name has it in it
+ *
+ * Built with -DBALE_MUTANT=n the test must fail.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/support/course.h"
+
+#define SWITCHES 4
+#define GRACE    (2 * SIM_DELTA)
+
+struct scenario {
+	const char *name;
+	int clients;
+	unsigned preemptions;            /* in a short search */
+	void (*before)(struct course *c); /* one run after the other */
+	sim_script *script;              /* at the same time */
+};
+
+/* --- what stands at the start */
+
+static void pass(struct course *c, int64_t ns)
+{
+	sim_pause(c->sim, 0, ns);
+}
+
+/* Snapshots 0 and 1 of clients 0 and 1, who do not see each other: each chunk twice. */
+static void twice(struct course *c)
+{
+	course_backup(c, 0, 5, false);
+	course_backup(c, 1, 5, false);
+	pass(c, SIM_DELTA);
+}
+
+/* A snapshot that is removed, so that its chunks are dead. */
+static void dead(struct course *c)
+{
+	course_backup(c, 0, 5, true);
+	pass(c, SIM_DELTA);
+	course_remove(c, 1, 0);
+	pass(c, SIM_DELTA);
+}
+
+/* The same, condemned, and the grace is past. */
+static void condemned(struct course *c)
+{
+	dead(c);
+	course_vacuum(c, 1, 0);
+	pass(c, SIM_DELTA);
+	course_vacuum(c, 2, 0); /* knows of it too */
+	pass(c, GRACE);
+}
+
+/* Some of the chunks of a bundle are needed by another snapshot. */
+static void partly(struct course *c)
+{
+	course_backup(c, 0, 5, true);
+	pass(c, SIM_DELTA);
+	course_backup(c, 0, 4, false);
+	pass(c, SIM_DELTA);
+	course_remove(c, 1, 0);
+	pass(c, SIM_DELTA);
+}
+
+static void partly_condemned(struct course *c)
+{
+	partly(c);
+	course_vacuum(c, 1, 100);
+	pass(c, SIM_DELTA);
+	course_vacuum(c, 2, 0); /* knows of it too */
+	pass(c, GRACE);
+}
+
+/*
+ * Two copies of each chunk; one client has condemned the one, not knowing that it was needed,
+ * another the other, and each snapshot was undeleted meanwhile. Both graces are past.
+ */
+static void both_condemned(struct course *c)
+{
+	twice(c);
+	course_remove(c, 2, 0);
+	pass(c, SIM_DELTA);
+	course_vacuum(c, 2, 0);      /* condemns the copy of client 0 */
+	course_undelete(c, 1, 0);    /* does not see it, and relies on the same */
+	course_remove(c, 1, 1);
+	course_vacuum(c, 3, 0);      /* condemns the copy of client 1 */
+	pass(c, GRACE);
+}
+
+/* A client died in its last moments: before or after its tail. */
+static void died(struct course *c, uint64_t left)
+{
+	uint64_t n;
+
+	dead(c);
+	n = sim_count(c->sim)->by[0];
+	course_backup(c, 0, 4, false);
+	n = sim_count(c->sim)->by[0] - n;
+	pass(c, SIM_DELTA);
+	course_remove(c, 1, c->n_snaps - 1);
+	pass(c, SIM_DELTA);
+	sim_begin(c->sim, 0);
+	sim_doom(c->sim, 0, n - left);
+	course_backup(c, 0, 4, false);
+	sim_begin(c->sim, 0);
+}
+
+static void died_before_tail(struct course *c)
+{
+	died(c, 2);
+}
+
+static void died_after_tail(struct course *c)
+{
+	died(c, 1);
+}
+
+/* --- what happens at the same time */
+
+static void backup_and_vacuum(void *arg, int client)
+{
+	if (client == 0)
+		course_backup(arg, 0, 4, false);
+	else
+		course_vacuum(arg, client, 100);
+}
+
+/* The vacuum condemns, waits, and deletes. */
+static void backup_and_whole_vacuum(void *arg, int client)
+{
+	struct course *c = arg;
+
+	if (client == 0) {
+		course_backup(c, 0, 4, false);
+		return;
+	}
+	course_vacuum(c, client, 100);
+	sim_pause(c->sim, client, GRACE);
+	course_vacuum(c, client, 100);
+}
+
+static void two_backups_and_vacuum(void *arg, int client)
+{
+	if (client < 2)
+		course_backup(arg, client, 4, false);
+	else
+		course_vacuum(arg, client, 100);
+}
+
+static void undelete_and_vacuum(void *arg, int client)
+{
+	if (client == 0)
+		course_undelete(arg, 0, 0);
+	else
+		course_vacuum(arg, client, 100);
+}
+
+static void prune_undelete_and_vacuum(void *arg, int client)
+{
+	struct course *c = arg;
+
+	if (client == 0) {
+		course_remove(c, 0, c->n_snaps - 1);
+		course_undelete(c, 0, 0);
+		return;
+	}
+	course_vacuum(c, client, 100);
+	sim_pause(c->sim, client, GRACE);
+	course_vacuum(c, client, 100);
+}
+
+/* Those who have condemned something delete it. */
+static void two_vacuums(void *arg, int client)
+{
+	if (client >= 2)
+		course_vacuum(arg, client, 0);
+}
+
+static const struct scenario scenarios[] = {
+    {"backup | vacuum deletes", 2, 2, condemned, backup_and_vacuum},
+    {"backup | vacuum deletes, part is alive", 2, 2, partly_condemned, backup_and_vacuum},
+    {"backup | vacuum condemns and deletes", 2, 1, dead, backup_and_whole_vacuum},
+    {"backup | the same, part is alive", 2, 1, partly, backup_and_whole_vacuum},
+    {"backup | 2 vacuums delete", 3, 1, partly_condemned, backup_and_vacuum},
+    {"2 backups | vacuum deletes", 3, 1, condemned, two_backups_and_vacuum},
+    {"undelete | vacuum deletes", 2, 2, condemned, undelete_and_vacuum},
+    {"removal, undelete | vacuum condemns and deletes", 2, 1, partly,
+        prune_undelete_and_vacuum},
+    {"2 vacuums delete, each one copy", 4, 1, both_condemned, two_vacuums},
+    {"backup of one who died before its tail | vacuum", 2, 1, died_before_tail,
+        backup_and_whole_vacuum},
+    {"backup of one who died after its tail | vacuum", 2, 1, died_after_tail,
+        backup_and_whole_vacuum},
+};
+
+/* --- the search */
+
+struct search {
+	struct ground *ground;
+	const struct scenario *scenario;
+	const struct sim_chances *weather;
+	struct course base;
+	bool every;
+	int first;
+	struct sim_switch plan[SWITCHES];
+	unsigned n_plan, max;
+	uint64_t schedules, deleting, beside;
+	char loss[2000];
+};
+
+static void tell_loss(struct search *s, const char *why)
+{
+	size_t n;
+	unsigned i;
+
+	n = (size_t)snprintf(s->loss, sizeof s->loss, "%s; see %u, ghost %u; first %d",
+	    s->scenario->name, s->weather->see, s->weather->ghost, s->first);
+	for (i = 0; i < s->n_plan; i++)
+		n += (size_t)snprintf(s->loss + n, sizeof s->loss - n, ", at %u to %d",
+		    s->plan[i].at, s->plan[i].to);
+	snprintf(s->loss + n, sizeof s->loss - n, ": %s", why);
+}
+
+/* One schedule. Who could be handed over to before each operation comes out. */
+static unsigned run_plan(struct search *s, uint8_t *there, int8_t *who)
+{
+	static struct course c;
+	unsigned n, i;
+
+	course_begin(&c, s->ground, 1, s->weather, &s->base);
+	sim_plan(c.sim, s->first, s->plan, s->n_plan, s->every);
+	sim_run(c.sim, s->scenario->clients, s->scenario->script, &c);
+	n = sim_points(c.sim);
+	for (i = 0; i < n; i++) {
+		there[i] = 0;
+		who[i] = (int8_t)sim_who(c.sim, i);
+		for (int k = 0; k < s->scenario->clients; k++)
+			there[i] |= (uint8_t)(sim_there(c.sim, i, k) << k);
+	}
+	if (!course_check(&c))
+		tell_loss(s, c.why);
+	course_end(&c);
+	s->schedules++;
+	s->deleting += c.totals->deleting;
+	s->beside += c.totals->beside;
+	free(c.totals);
+	return n;
+}
+
+/* All that begin with the plan so far. */
+static void explore(struct search *s)
+{
+	unsigned at = s->n_plan ? s->plan[s->n_plan - 1].at + 1 : 0, n;
+	uint8_t there[SIM_POINTS];
+	int8_t who[SIM_POINTS];
+
+	n = run_plan(s, there, who);
+	if (s->n_plan == s->max)
+		return;
+	for (; at < n && !s->loss[0]; at++)
+		for (int to = 0; to < s->scenario->clients && !s->loss[0]; to++) {
+			if (to == who[at] || !(there[at] >> to & 1))
+				continue;
+			s->plan[s->n_plan++] = (struct sim_switch){at, to};
+			explore(s);
+			s->n_plan--;
+		}
+}
+
+static void search_weather(struct search *s)
+{
+	course_begin(&s->base, s->ground, 1, s->weather, NULL);
+	sim_plan(s->base.sim, 0, NULL, 0, false);
+	s->scenario->before(&s->base);
+	if (!course_check(&s->base))
+		tell_loss(s, s->base.why);
+	course_keep(&s->base);
+	for (s->first = 0; s->first < s->scenario->clients && !s->loss[0]; s->first++)
+		explore(s);
+	course_end(&s->base);
+	free(s->base.totals);
+}
+
+static unsigned number(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v ? (unsigned)strtoul(v, NULL, 10) : 0;
+}
+
+static void test_schedules(void **state)
+{
+	static const struct sim_chances weathers[] = {
+	    {.see = 1000}, {.see = 0}, {.see = 0, .ghost = 1000}};
+	const char *only = getenv("BALE_SCENARIO");
+	static struct search s;
+	unsigned losses = 0, more = number("BALE_PREEMPTIONS");
+	size_t i, k;
+
+	for (i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+		if (only && !strstr(scenarios[i].name, only))
+			continue;
+		s = (struct search){.ground = *state, .scenario = &scenarios[i],
+		    .every = number("BALE_EVERY"),
+		    .max = scenarios[i].preemptions + more};
+		if (getenv("BALE_TEST_STRIDE")) /* slow builds */
+			s.max = 1;
+		if (s.max > SWITCHES)
+			s.max = SWITCHES;
+		for (k = 0; k < 3 && !s.loss[0]; k++) {
+			s.weather = &weathers[k];
+			search_weather(&s);
+		}
+		print_message("# %s: %u preemption%s, %llu schedules, %llu deleted a bundle, %llu beside "
+		              "a run\n",
+		    s.scenario->name, s.max, s.max == 1 ? "" : "s", (unsigned long long)s.schedules,
+		    (unsigned long long)s.deleting, (unsigned long long)s.beside);
+		if (s.loss[0])
+			print_message("# LOSS %s\n", s.loss);
+		losses += s.loss[0] != '\0';
+	}
+	assert_int_equal(losses, 0);
+}
+
+static struct ground ground;
+
+static int setup(void **state)
+{
+	ground_begin(&ground);
+	*state = &ground;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	ground_end(*state);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_schedules),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
