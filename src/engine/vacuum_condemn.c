@@ -128,19 +128,30 @@ bool bundle_named(const struct vacuum *x, const struct id *name)
 	return at && x->v.held[*at].named;
 }
 
+/* Each once: what is repeated is repeated again and again. */
 static void repeat_done(struct vacuum *x, struct tombstone *t)
 {
 	const struct vac_stone *s;
+	struct map told;
 	size_t i, k, done = 0;
 
 	for (i = 0; i < x->v.n_stones; i++)
 		done += stone_done(x, &x->v.stones[i]);
-	for (i = 0; done > 1 && i < x->v.n_stones; i++) {
+	if (done < 2)
+		return;
+	map_init(&told, ID_SIZE);
+	for (i = 0; i < t->n_bundles; i++)
+		map_put(&told, &t->bundles[i], 1);
+	for (i = 0; i < x->v.n_stones; i++) {
 		s = &x->v.stones[i];
-		for (k = 0; stone_done(x, s) && k < s->t.n_bundles; k++)
-			if (bundle_named(x, &s->t.bundles[k]))
+		if (!stone_done(x, s))
+			continue;
+		for (k = 0; k < s->t.n_bundles; k++)
+			if (bundle_named(x, &s->t.bundles[k]) &&
+			    map_put(&told, &s->t.bundles[k], 1))
 				tombstone_add_bundle(t, &s->t.bundles[k], s->t.hunks[k]);
 	}
+	map_release(&told);
 }
 
 /* --- the tombstone */
