@@ -6,6 +6,8 @@
  * absence would look like an incomplete listing. So tombstones whose work is done are put
  * together: the new one repeats what is still named, and the old ones may go.
  *
+ * Bands of vacuums that have nothing left to tell of are removed, a few at a time.
+ *
  * The removed file of a band that is otherwise gone stays while a roll-call names the band.
  */
 #include <stdio.h>
@@ -13,6 +15,8 @@
 
 #include "base/mem.h"
 #include "engine/vacuum_run.h"
+
+#define SPENT_MANY 8 /* bands of vacuums that may stay without need */
 
 static void add_bundle(struct vacuum *x, struct tombstone *t, const struct held *h)
 {
@@ -183,25 +187,92 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 	return true;
 }
 
-bool condemn(struct vacuum *x, struct err *e)
+static bool condemn_dead(struct vacuum *x, struct tombstone *t, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < x->n_victims; i++)
+		add_bundle(x, t, &x->v.held[x->victims[i]]);
+	x->n_victims = 0;
+	add_deltas(x, t);
+	add_bands(x, t);
+	add_litter(x, t);
+	if (t->n_bundles + t->files.n == 0)
+		return true;
+	repeat_done(x, t);
+	return put_stone(x, t, e);
+}
+
+/* --- bands of vacuums */
+
+/* Whether nothing that a vacuum left is there any more, but its band. */
+static bool spent(const struct vacuum *x, const struct vac_band *b)
+{
+	const char *delta;
+	struct id id;
+	size_t i;
+
+	if (b->state != VAC_COUNTS || !b->tail || b->band.kind != BAND_VACUUM || b->wrote ||
+	    strcmp(b->info->name.text, x->band.name.text) == 0)
+		return false;
+	for (i = 0; i < b->band.deltas.n; i++) {
+		delta = b->band.deltas.v[i];
+		if (vac_listed(&x->v, VAC_INDEX, delta) &&
+		    !(id_of_name(delta, &id) && map_get(&x->v.superseded, &id)))
+			return false;
+	}
+	return true;
+}
+
+static void add_files(struct tombstone *t, const struct string_list *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		add_file(t, VAC_BANDS, names->v[i]);
+}
+
+/*
+ * Vacuums of every night would leave two files each for ever. Those that are spent are
+ * removed as snapshots are. In strict mode their tails are evidence, and stay.
+ */
+static bool condemn_spent(struct vacuum *x, struct tombstone *t, struct err *e)
+{
+	const struct vac_band *b;
+	uint64_t size;
+	size_t i, n = 0;
+
+	for (i = 0; i < x->v.n_v; i++)
+		n += spent(x, &x->v.v[i]);
+	if (n <= SPENT_MANY || x->v.lists[VAC_CLIENTS].n > 0)
+		return true;
+	for (i = 0; i < x->v.n_v; i++) {
+		b = &x->v.v[i];
+		if (!spent(x, b))
+			continue;
+		if (!band_note_put(
+		        x->repo, &b->info->name, BAND_REMOVED, x->band.client.id, &size, e))
+			return e->kind == ERR_NOSPACE; /* another time */
+		x->result->written_bytes += size;
+		add_files(t, &b->info->heads);
+		add_files(t, &b->info->tails);
+	}
+	return put_stone(x, t, e) || e->kind == ERR_NOSPACE;
+}
+
+static bool with_stone(struct vacuum *x,
+    bool (*fill)(struct vacuum *x, struct tombstone *t, struct err *e), struct err *e)
 {
 	struct tombstone t;
-	size_t i;
-	bool ok = true;
+	bool ok;
 
 	tombstone_init(&t);
 	t.run = x->band.name;
 	t.time = x->repo->env->now(x->repo->env);
-	for (i = 0; i < x->n_victims; i++)
-		add_bundle(x, &t, &x->v.held[x->victims[i]]);
-	add_deltas(x, &t);
-	add_bands(x, &t);
-	add_litter(x, &t);
-	if (t.n_bundles + t.files.n > 0) {
-		repeat_done(x, &t);
-		ok = put_stone(x, &t, e);
-	}
-	x->n_victims = 0;
+	ok = fill(x, &t, e);
 	tombstone_release(&t);
 	return ok;
+}
+
+bool condemn(struct vacuum *x, struct err *e)
+{
+	return with_stone(x, condemn_dead, e) && with_stone(x, condemn_spent, e);
 }

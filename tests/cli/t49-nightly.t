@@ -58,9 +58,10 @@ if $deletes; then
 	live=$(field .live_bytes)
 	ok "what is stored is little more than what is alive ($used KiB, $live)" \
 		test "$used" -lt $((live / 1024 * 13 / 10))
+	is "$(find repo/tombstones -size +8k | wc -l)" 0 "tombstones stay small"
 	ok "tombstones do not gather" test "$(ls repo/tombstones | wc -l)" -le 5
 	ok "nor deltas" test "$(ls repo/index | wc -l)" -le 30
-	ok "nor files of bands ($(ls repo/bands | wc -l))" test "$(ls repo/bands | wc -l)" -le 250
+	ok "nor files of bands ($(ls repo/bands | wc -l))" test "$(ls repo/bands | wc -l)" -le 150
 fi
 
 # The recipes of the page are understood.
