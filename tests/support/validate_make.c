@@ -47,6 +47,14 @@ void fixture_tree(const char *dir, const char *below, unsigned files, uint64_t s
 	scratch_file(dir, name, bytes, sizeof bytes);
 }
 
+void fixture_forget_client(struct fixture *f)
+{
+	char *command = mem_printf("rm -rf '%s'/*", scratch_path(f->dir, "cache"));
+
+	must(system(command) == 0, "no cache", NULL);
+	free(command);
+}
+
 bool fixture_backup(struct fixture *f, const char *below, const char *set,
     const volatile bool *stop, struct monitor *m, struct backup_result *res,
     struct err *e)

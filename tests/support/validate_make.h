@@ -30,6 +30,9 @@ void fixture_teardown(struct fixture *f);
 /* `files` of some hundred bytes and one of 40000 in dir/below. */
 void fixture_tree(const char *dir, const char *below, unsigned files, uint64_t seed);
 
+/* A client that knows nothing of what came before: the next backup is a new one's. */
+void fixture_forget_client(struct fixture *f);
+
 /* Back up dir/below; m and stop may be NULL. */
 bool fixture_backup(struct fixture *f, const char *below, const char *set,
     const volatile bool *stop, struct monitor *m, struct backup_result *res,

@@ -108,6 +108,7 @@ static void test_killed(void **state)
 			     *left;
 		struct err e = ERR_EMPTY;
 
+		fixture_forget_client(&f);
 		f.repo->store = faulty;
 		done = fixture_backup(&f, "three", "three", NULL, NULL, &res, &e);
 		f.repo->store = f.clean;
