@@ -2,7 +2,8 @@
  * A library to be preloaded (LD_PRELOAD) that lets chosen calls of a program fail: system
  * calls, as libc's functions, and allocations, those of the libraries too. Wrapping at the
  * door of libc, and not by strace or seccomp, costs nothing, needs no privilege and can
- * shorten reads and writes; what it misses are the calls that libc makes by itself.
+ * shorten reads and writes; what it misses are the calls that libc makes by itself. Within
+ * look-ups of users and groups nothing fails: glibc 2.36 itself crashes there without memory.
  *
  *   INJECT_CALL    the call that fails: open, read, …, or alloc
  *   INJECT_NTH     which of them, from 0 on
@@ -18,7 +19,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -62,6 +65,7 @@ static size_t most = SIZE_MAX;
 static const char *counts_path;
 static atomic_long counts[CALLS];
 static atomic_long slept; /* ns */
+static _Thread_local bool spared;
 
 extern ssize_t __write(int fd, const void *p, size_t n);
 extern int __open64(const char *path, int flags, ...);
@@ -117,7 +121,7 @@ static bool fails(enum call call)
 {
 	long n;
 
-	if (!ready)
+	if (!ready || spared)
 		return false;
 	n = atomic_fetch_add(&counts[call], 1);
 	if ((int)call != target || n < nth || (times && n - nth >= times))
@@ -308,6 +312,40 @@ WRAP(CALL_WAIT, pid_t, -1, waitpid, (pid_t pid, int *status, int options),
     (pid, status, options))
 WRAP(CALL_PIPE, int, -1, pipe2, (int fd[2], int flags), (fd, flags))
 WRAP(CALL_ALLOC, int, error, posix_memalign, (void **p, size_t align, size_t n), (p, align, n))
+
+#define SPARE(name, params, args)                                                             \
+	int name params                                                                       \
+	{                                                                                     \
+		static void *at;                                                              \
+		int r;                                                                        \
+                                                                                              \
+		spared = true;                                                                \
+		r = REAL(name) args;                                                          \
+		spared = false;                                                               \
+		return r;                                                                     \
+	}
+
+SPARE(getpwnam_r,
+    (const char *name, struct passwd *to, char *p, size_t n, struct passwd **out),
+    (name, to, p, n, out))
+SPARE(getpwuid_r, (uid_t id, struct passwd *to, char *p, size_t n, struct passwd **out),
+    (id, to, p, n, out))
+SPARE(getgrnam_r,
+    (const char *name, struct group *to, char *p, size_t n, struct group **out),
+    (name, to, p, n, out))
+SPARE(getgrgid_r, (gid_t id, struct group *to, char *p, size_t n, struct group **out),
+    (id, to, p, n, out))
+
+struct passwd *getpwuid(uid_t id)
+{
+	static void *at;
+	struct passwd *pw;
+
+	spared = true;
+	pw = REAL(getpwuid)(id);
+	spared = false;
+	return pw;
+}
 
 void *malloc(size_t n)
 {
