@@ -279,6 +279,7 @@ for command in $commands; do
 		point "$command" "$call" "$nth" "$errno" "$times" 0
 	done <points.now
 	for short in 1 1000; do
+		[ "$command,$short" = doctor,1 ] && continue # 8 MiB, byte by byte
 		inject "$command" none 0 0 1 $short
 		points=$((points + 1))
 		[ "$status" = $want ] || wrong "$command" none 0 0 0 $short "does not carry on"
