@@ -17,7 +17,7 @@ set -eu
 build=$(realpath "${BUILD:-build/plain}")
 bale=$build/bale
 [ $# -gt 0 ] || set -- /usr/include /usr/share/doc /usr/lib/python3
-row=- label=
+row=- label= slow=
 latencies=${LATENCIES:-0 20 100}
 # The times of the folders above a source belong to its backup: one that nobody else changes.
 if [ "$(id -u)" = 0 ] && [ -z "${ALONE:-}" ]; then
@@ -68,7 +68,9 @@ on() {
 measure() {
 	row=$1
 	shift
+	case $slow in *" $row ${label:-$tool} "*) return ;; esac
 	on "$@"
+	[ "${seconds%.*}" -lt 60 ] || slow="$slow $row ${label:-$tool} " # at more ms it takes minutes
 	echo "$row ${label:-$tool} $ms $trips $pages $opens $up $down $seconds" >>"$dir/results"
 	echo "$row $tool $ms ms: $trips trips, $opens opens, up $up, down $down, $seconds s" >&2
 }
@@ -285,7 +287,7 @@ table() {
 			if (!(k in trips)) continue
 			printf "| %s | %s | %d | %d | %d | %.0f | %.0f", what[rows[r]], label[l],
 			    trips[k] - pages[k], pages[k], opens[k], up[k] / 1000, down[k] / 1000
-			for (m = 1; m <= n_ms; m++) printf " | %s", seconds[k " " ms[m]]
+			for (m = 1; m <= n_ms; m++) printf " | %s", (k " " ms[m]) in seconds ? seconds[k " " ms[m]] : "not run"
 			print " |"
 		}
 	}' "$dir/results"
