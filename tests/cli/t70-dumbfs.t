@@ -1,28 +1,32 @@
 #!/bin/sh
 # The whole life of a repository on a file system that allows no more than the contract, and
-# counts every breach of it.
+# counts every breach of it; and its control file.
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/cli/dumb.sh"
 . "$TOP/tests/cli/life.sh"
 
-dumbfs=${DUMBFS:-$(dirname "$BALE")/dumbfs}
-if [ ! -c /dev/fuse ] || [ ! -x "$dumbfs" ]; then
-	echo "SKIPPED: dumbfs needs /dev/fuse and to be built (make dumbfs)" >&2
-	skip "no /dev/fuse, or dumbfs is not built"
-	finish
-	exit
-fi
+mkdir back.fs
+class=unknown # as of any FUSE file system that bale has not heard of
+leave() {
+	gone mnt
+}
+dumb mnt dumbfs ''
+life "$mnt" "$T/back.fs"
 
-cleanup() { fusermount3 -u "$T/mnt" 2>/dev/null || umount "$T/mnt" 2>/dev/null || :; }
-
-make_tree src
-src=$T/src
-export BALE_PASSPHRASE='dumb' 
-mkdir back.fs mnt
-"$dumbfs" -o report="$T/report" back.fs mnt || exit 1
-
-life "$T/mnt"
-is "$(grep '^violations' mnt/.dumbfs)" "violations 0" "the contract was kept"
+dumb mnt dumbfs ''
 rm -rf mnt/repo 2>/dev/null
-ok "and a breach would be counted" test "$(grep '^violations' mnt/.dumbfs)" != "violations 0"
+ok "a breach would be counted" test "$(told violations)" -gt 0
+tell reset
+is "$(sed -n 's/^violations //p; s/^trips //p; s/^count create //p' mnt/.dumbfs | tr '\n' ' ')" \
+	"0 0 0 " "counts begin anew"
+set -C
+echo one >mnt/new
+set +C
+is "$(sed -n 's/^up //p; s/^count create //p' mnt/.dumbfs | tr '\n' ' ')" "4 1 " "and go on"
+for line in frob 'latency frob 1' 'latency trips' 'on look' 'on look * frob' 'preset frob' \
+	'uploads frob' 'stale frob' 'bandwidth frob 1' 'contract frob'; do
+	ok "refused: $line" sh -c "! echo '$line' 2>/dev/null >mnt/.dumbfs"
+done
+ok "it is not listed" sh -c "! ls -A mnt | grep -q dumbfs"
 
 finish
