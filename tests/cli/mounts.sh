@@ -32,6 +32,12 @@ wait_for() {
 	done
 }
 
+# documented PATTERN: what stands in its \(…\), of a command in docs/mounts.md, so that what is
+# shown there is what is tested
+documented() {
+	sed -n "s|^[\$#] $1\$|\1|p" "$TOP/docs/mounts.md" | head -n 1
+}
+
 # doctor_says CLASS DELETION TYPE [WORD]...: of mnt, with just as many advices as there are words,
 # each of which stands in its own
 doctor_says() {
@@ -98,7 +104,8 @@ serve_s3() {
 
 # rclone_mount MODE [OPTIONS]: the remote at mnt; `control` is the mount's remote control
 rclone_mount() {
-	rclone mount "$remote" mnt --vfs-cache-mode "$@" --dir-cache-time 5s \
+	options=$(documented 'rclone mount remote:bale /mnt/cloud --vfs-cache-mode off \(.*\) --daemon')
+	rclone mount "$remote" mnt --vfs-cache-mode "$@" ${options:?} \
 		--rc --rc-no-auth --rc-addr 127.0.0.1:0 >mount.log 2>&1 &
 	mount=$!
 	wait_for mountpoint -q mnt

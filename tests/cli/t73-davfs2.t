@@ -24,7 +24,7 @@ dir_refresh 5
 EOF
 
 dav_mount() {
-	mount -t davfs -o "conf=$T/davfs2.conf" "$url" mnt 2>mount.log
+	mount ${options:?} -o "conf=$T/davfs2.conf" "$url" mnt 2>mount.log
 	mount=$(pgrep -f "^/sbin/mount.davfs .*$T/davfs2.conf")
 }
 # umount ends when all is uploaded and the mount program has ended.
@@ -33,6 +33,7 @@ dav_umount() {
 	mount=
 }
 
+options=$(documented 'mount \(.*\) https://server/dav/bale /mnt/dav')
 serve_webdav
 url=${remote#*\'}
 url=${url%\'*}
@@ -58,6 +59,7 @@ settle() {
 	ok "unmounted and mounted again" mountpoint -q mnt
 }
 leave() { dav_umount; }
+trouble() { disappear dav_mount; } # which finds in its cache what it had not uploaded
 doctor_says write-back unproven fuse "umount after each backup"
 life "$T/mnt" "$T/served"
 finish

@@ -46,7 +46,8 @@ touch /var/lib/nfs/etab /var/lib/nfs/rmtab
 exportfs -i -o rw,sync,no_root_squash,no_subtree_check,fsid=0,insecure "127.0.0.1:$T/served"
 rpc.mountd -N 2 -N 3
 rpc.nfsd -N 3 2
-ok "mounted" mount -t nfs4 -o hard 127.0.0.1:/ mnt
+options=$(documented 'mount \(.*\) server:/export/bale /mnt/nfs')
+ok "mounted" mount ${options:?} 127.0.0.1:/ mnt
 leave() { umount mnt; }
 cleanup() {
 	rpc.nfsd 0
@@ -67,6 +68,6 @@ umount mnt
 mount -t nfs4 -o soft 127.0.0.1:/ mnt
 doctor_says through safe nfs4 "hard and not soft" "export with sync"
 umount mnt
-mount -t nfs4 -o hard 127.0.0.1:/ mnt
+mount $options 127.0.0.1:/ mnt
 life "$T/mnt" "$T/served"
 finish
