@@ -59,7 +59,17 @@ settle() {
 	ok "unmounted and mounted again" mountpoint -q mnt
 }
 leave() { dav_umount; }
-trouble() { disappear dav_mount; } # which finds in its cache what it had not uploaded
+# Killed, it leaves a note that keeps it from mounting again, and in its cache what it had not
+# uploaded.
+dav_mount_again() {
+	ok "its note is in the way" sh -c "! mount -t davfs -o conf=$T/davfs2.conf $url mnt"
+	rm "/run/mount.davfs/$(echo "$T/mnt" | tr / - | cut -c 2-).pid"
+	dav_mount
+}
+trouble() {
+	settle # or bale.json is lost
+	disappear dav_mount_again
+}
 doctor_says write-back unproven fuse "umount after each backup"
 life "$T/mnt" "$T/served"
 finish
