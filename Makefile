@@ -193,6 +193,7 @@ torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDE
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t
+	@BALE_TORTURE=1 BALE=$(abspath $O/bale) $(PROVE) tests/cli/t7[1-4]-*.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 	@BALE_SEEDS=$(or $(SEEDS),100000) $O/unit/test_interleave
 	@BALE_PREEMPTIONS=1 $O/unit/test_schedules

@@ -38,10 +38,8 @@ ends() {
 	is $? "$1" "$2: the status is $1"
 }
 
-# interrupt SIGNAL STATUS [SECONDS]: so much later
-interrupt() {
+interrupt() { # SIGNAL STATUS
 	begin
-	[ -z "$3" ] || sleep "$3"
 	kill "-$1" "$(victim)" 2>/dev/null
 	ends "$2" "interrupted by SIG$1"
 }
@@ -102,14 +100,15 @@ interruptions() {
 	is "$(snapshots '(.complete | not)')" $((before + 1)) "what it has done is listed"
 	grow
 	interrupt KILL 137
-	if [ "$BALE_TORTURE" ]; then
-		for k in 1 2 3 4 5 6 7 8 9; do
-			grow
-			[ $((k % 3)) = 0 ] && interrupt INT 130 "1.$k" || interrupt KILL 137 "0.$k"
-			[ $((k % 3)) = 2 ] && bale_is 0 "a whole one" backup src --set life -q
-			bale_is 0 "validate --quick" validate --quick
-		done
-	fi
+	for k in ${BALE_TORTURE:+1 2 3 4 5 6 7 8 9}; do # at other moments, or after the end
+		grow
+		begin
+		sleep "0.$k"
+		kill "-$([ $((k % 3)) = 0 ] && echo INT || echo KILL)" "$(victim)" 2>/dev/null
+		wait $pid 2>/dev/null
+		[ $((k % 3)) = 2 ] && bale_is 0 "a whole one" backup src --set life -q
+		bale_is 0 "validate --quick" validate --quick
+	done
 	bale_is 0 "then a backup" backup src --set life --json
 	is "$(field .complete)" true "is complete"
 }

@@ -24,7 +24,7 @@ nfs-common and nfs-kernel-server; of these $tool is not installed"
 		poweroff -f
 	EOF
 	chmod +x inside.sh
-	timeout 280 linux.uml mem=768M rootfstype=hostfs rw init="$T/inside.sh" con=null \
+	timeout ${BALE_TORTURE:+2}280 linux.uml mem=768M rootfstype=hostfs rw init="$T/inside.sh" con=null \
 		con0=null,fd:1 quiet </dev/null >console 2>&1
 	[ -s tap ] || skip_all "user-mode-linux does not run here: $(tail -n 1 console)"
 	cat tap
