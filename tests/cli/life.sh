@@ -145,10 +145,16 @@ second_half() {
 }
 
 # The same from the server's own folder, by one who never saw the repository.
+files_of() {
+	(cd "$1" && find . -type f -printf '%P %s\n' | sort)
+}
+arrived() { files_of "$1" | cmp -s - "$T/mounted"; }
 elsewhere() {
+	files_of "$BALE_REPO" >mounted
 	leave
 	bale_is 14 "not mounted is no empty repository" list
 	export BALE_REPO="$1/repo"
+	ok "the server has the same files" wait_for arrived "$BALE_REPO" # it may need a moment
 	bale_is 0 "in the server's own folder: validate --stored" \
 		validate --stored --cache-dir "$T/cache2"
 	bale_is 0 "validate --full" validate --full --cache-dir "$T/cache2"
