@@ -41,7 +41,7 @@ BENCHES  := $(patsubst tests/bench/%.c,$O/bench/%,$(wildcard tests/bench/*.c))
 .SECONDARY:
 .PHONY: all unit mutant dumbfs help clean deps check check-static check-unit check-fuzz check-dumbfs check-clang \
 	check-asan check-tsan check-model check-mutants torture-model demo bench bench-increments bench-flips bench-generations \
-	bench-chunks fuzz install bench-kill bench-identical torture
+	bench-chunks bench-deltas fuzz install bench-kill bench-identical torture
 
 all: $O/bale ## build the program (the default)
 
@@ -208,6 +208,9 @@ bench-increments: all ## what small changes to TREE cost in files and bytes
 
 bench-generations: all $(BENCHES) ## GENERATIONS (60) of TREE (/usr/share/doc), pruned, vacuumed at every threshold
 	@BUILD=$O tests/bench/generations.sh $(or $(TREE),/usr/share/doc) $(or $(GENERATIONS),60)
+
+bench-deltas: all ## deltas and the cost of a cold start after RUNS (2000) small backups
+	@BUILD=$O tests/bench/deltas.sh $(or $(RUNS),2000)
 
 bench-chunks: all $(BENCHES) ## what analysis costs in a repository of CHUNKS (20000000)
 	@BUILD=$O tests/bench/chunks.sh $(or $(CHUNKS),20000000)

@@ -159,6 +159,32 @@ void ages_backup(struct ages *w, const char *cache)
 	memcpy(w->band[w->generations++], res.snapshot, sizeof res.snapshot);
 }
 
+static void swap(struct ages *w, const char *generation)
+{
+	if (renameat2(AT_FDCWD, scratch_path(w->dir, "src"), AT_FDCWD,
+	        scratch_path(w->dir, generation), RENAME_EXCHANGE) != 0)
+		abort();
+}
+
+struct store *ages_fresh(struct ages *w)
+{
+	struct store *fresh = store_mem_new(w->env);
+	struct backup_do d = {.store = fresh, .source = scratch_path(w->dir, "src")};
+	struct backup_result res;
+	char name[32];
+
+	init_repo(fresh);
+	for (unsigned i = 0; i < w->generations; i++) {
+		if (w->removed[i])
+			continue;
+		snprintf(name, sizeof name, "gen-%u", i);
+		swap(w, name);
+		backup_must(&d, &res);
+		swap(w, name);
+	}
+	return fresh;
+}
+
 void ages_remove(struct ages *w, unsigned generation)
 {
 	struct repo *r = backup_open(w->store);

@@ -37,6 +37,9 @@ void ages_change(struct ages *w, unsigned percent);
 /* Back it up as a new generation, and keep a copy of the source. */
 void ages_backup(struct ages *w, const char *cache);
 
+/* A new store with backups of nothing but the generations that are left; no cache. */
+struct store *ages_fresh(struct ages *w);
+
 /* Write the removed file of a generation. */
 void ages_remove(struct ages *w, unsigned generation);
 
