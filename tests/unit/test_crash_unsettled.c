@@ -4,7 +4,7 @@
  * happens: what was settled before restores; whatever is listed as a complete snapshot
  * restores, or validate names it, and restore does not call it whole; the next backup, with
  * the client's cache as it was at the crash, or before the run, or without one, makes a
- * snapshot that restores. Of a run that has the mount settled (--settle), a snapshot that is
+ * snapshot that restores, and heals what lacks nothing but content. Of a run that has the mount settled (--settle), a snapshot that is
  * listed always restores.
  *
  * All subsets of a small run; of a larger one and its crashes, some by chance: so many as
@@ -50,11 +50,14 @@ struct scene {
 	bool settles;      /* the run under test does */
 	struct store_listing log; /* what it put, "folder/name" */
 	size_t settled;    /* so many of them are on the storage */
+	size_t lost;       /* so many files, … */
+	bool only_data;    /* … all of them bundles of data */
+	bool healed;       /* so by now all must restore */
 	/* the case at work */
 	uint64_t seed;
 	unsigned mask;
 	enum cache_then then;
-	unsigned cases, told;
+	unsigned cases, told, heals;
 };
 
 static void failed(const struct scene *w, const char *doing, const char *why)
@@ -154,7 +157,7 @@ static void look(struct scene *w, struct store *s, const char *must, const char 
 			if (!names(&quick, name))
 				failed(w, doing, "a tail is torn, and validate is silent");
 		} else if (!is_right(w, r, name, old ? w->tree[0] : w->source, &e)) {
-			if (old || w->settles || (must && strcmp(name, must) == 0))
+			if (old || w->settles || w->healed || (must && strcmp(name, must) == 0))
 				failed(w, doing, e.text);
 			if (!names(&quick, name) || !names(&full, name))
 				failed(w, doing, "a snapshot is not whole, and validate is silent");
@@ -190,6 +193,9 @@ static struct store *lose(struct scene *w, struct store *s, uint64_t torn)
 
 	if (first < w->settled)
 		first = w->settled;
+	w->lost = 0;
+	w->only_data = true;
+	w->healed = false;
 	for (size_t i = first; i < log->n; i++) {
 		const char *path = log->names[i], *name = strrchr(path, '/') + 1;
 		struct buf b = BUF_EMPTY;
@@ -198,6 +204,8 @@ static struct store *lose(struct scene *w, struct store *s, uint64_t torn)
 
 		if (!(w->mask >> (i - first) & 1))
 			continue;
+		w->lost++;
+		w->only_data = w->only_data && strncmp(path, "data/", 5) == 0;
 		all = read_file(s, path, folder, &b);
 		store_replace(left, folder, name, span_of(all.p, torn % 8 ? 0 : all.n / 2));
 		if (torn % 4 != 0)
@@ -247,6 +255,8 @@ static void go_on(struct scene *w, struct store *s, struct store *left, const ch
 		failed(w, "the next backup", e.text);
 	if (!result.complete || result.totals.unreadable)
 		failed(w, "the next backup", "is not complete");
+	w->healed = w->lost > 0 && w->only_data;
+	w->heals += w->healed;
 	look(w, left, result.snapshot, "after the next backup");
 	land_late(s, left, &w->log);
 	look(w, left, result.snapshot, "when the rest has come");
@@ -348,8 +358,9 @@ static void scene_begin(
 
 static void scene_end(struct scene *w, const char *how)
 {
-	print_message("# %s, %s, %s: %u crashes; %u times a snapshot that is not whole was told\n",
-	    w->what, w->settles ? "settled" : "not settled", how, w->cases, w->told);
+	print_message("# %s, %s, %s: %u crashes, %u to be healed; %u times a snapshot that is not "
+		      "whole was told\n",
+	    w->what, w->settles ? "settled" : "not settled", how, w->cases, w->heals, w->told);
 	store_listing_release(&w->log);
 	store_free(w->base);
 	scratch_free(w->source);
