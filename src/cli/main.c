@@ -1,5 +1,6 @@
 /* bale: finds the command, runs it, and turns how it went into an exit status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,18 @@ static int run(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+/*
+ * A file of the storage must not get the number of a stream that is closed: what is said there
+ * would stand in the file. As before, writing to the stream fails.
+ */
+static bool keep_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 /* What is allowed anyway: folders read ahead each hold a descriptor. */
 static void allow_descriptors(void)
 {
@@ -88,6 +101,8 @@ int main(int argc, char **argv)
 	struct report report = {.json = name && wants_json(argv)};
 	struct err e;
 
+	if (!keep_streams())
+		return STATUS_FAILED;
 	/* Large buffers go back to the system when they are freed (docs/decisions.md). */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	json_set_alloc_funcs(mem_alloc, free); /* else what cannot be had is left out of a line */

@@ -48,6 +48,19 @@ bale_is 1 "a snapshot of an empty repository" ls latest -r plain
 bale_is 0 "a list of it" list -r plain
 ok "says so" grep -q "no snapshots" "$T/out"
 
+# With its streams closed: nothing gets their numbers, and so what is said there.
+if command -v strace >"$T/ok.log"; then
+	"$BALE" init -q -r streams --unencrypted
+	strace -f -qq -e trace=openat -o opened "$BALE" backup -r streams src <&- >&- 2>&-
+	is $? 1 "standard output is closed"
+	sed '1,/\/dev\/null/d' opened | grep -v /dev/null >files # what main opens
+	ok "files are written" grep -q 'O_WRONLY.* = [0-9]*$' files
+	is "$(grep -c ' = [0-2]$' files)" 0 "none under the number of a stream"
+	bale_is 0 "the repository is valid" validate -r streams --stored
+else
+	skip "no strace"
+fi
+
 # SIGINT, and going on from there. Slow compression gives time for it.
 seq 1 4000000 >src/long
 "$BALE" backup -r plain src --level 19 -j 1 --checkpoint 1M --json >"$T/out" 2>"$T/err" &
