@@ -104,6 +104,14 @@ static void show_waiting(
 		report_text(&c->report,
 		    " waiting    what is condemned is deleted by a vacuum --run in %s or later\n",
 		    buf_str(&time));
+	if (res->kept_bundles > 0)
+		report_text(&c->report,
+		    " waiting    %" PRIu64 " condemned bundles: what is alive in them has no other copy "
+		    "yet that may be relied on\n",
+		    res->kept_bundles);
+	if (res->disturbed)
+		report_text(&c->report,
+		    " waiting    others condemn at the same time: deletion is left to a later run\n");
 	if (*res->awaited)
 		report_text(&c->report,
 		    " waiting    for %s, which is unfinished: until its client's next backup, or a "
@@ -205,6 +213,8 @@ static void tell_json(struct cli *c, const struct vacuum_options *o,
 	line_count(line, "waiting", res->waiting);
 	line_real(line, "wait_seconds", (double)wait_of(o, res) / 1e9);
 	line_text(line, "awaited", res->awaited);
+	line_count(line, "kept_bundles", res->kept_bundles);
+	line_flag(line, "disturbed", res->disturbed);
 	line_text(line, "band", res->band);
 	line_text(line, "tombstone", res->tombstone);
 	cli_summary(c, line);

@@ -197,6 +197,10 @@ if [ "$(id -u)" = 0 ] && mkdir mnt && mount -t tmpfs none mnt 2>/dev/null; then
 	cleanup() { umount "$T/mnt" 2>/dev/null; }
 	cp -a repo mnt/
 	bale_is 0 "on a mount" vacuum -r mnt/repo
+	mount -o remount,ro mnt
+	bale_is 0 "to be read only" vacuum -r mnt/repo
+	bale_is 1 "where nothing can be done" vacuum -r mnt/repo --run
+	says "[Rr]ead-only" "and that is told"
 	umount mnt
 	cleanup() { :; }
 	bale_is 14 "that is not mounted any more" vacuum -r mnt/repo --run --json
