@@ -110,6 +110,8 @@ static void encode_written(const struct band *b, struct buf *o)
 
 	json_add_time(o, "end", b->end);
 	json_add_bool(o, "settled", b->settled);
+	if (b->leave)
+		json_add_bool(o, "leave", true);
 	json_add_string(o, "prev", b->prev);
 	json_add_list(o, "seen", &b->seen, NAME_MAX_LEN);
 	json_add_open(o, "roll", '[');
@@ -244,6 +246,7 @@ static void read_written(struct json_reader *r, struct band *b)
 	b->end = json_get_time(r, "end");
 	b->settled = json_get_bool(r, "settled");
 	read_prev(r, b);
+	b->leave = json_has(r, "leave") && json_get_bool(r, "leave");
 	json_get_list(r, "seen", NAME_MAX_LEN, name_valid, &b->seen);
 	json_get_each(r, "roll", read_roll, b);
 	json_get_list(r, "deltas", NAME_MAX_LEN, name_valid, &b->deltas);

@@ -91,6 +91,7 @@ struct band {
 	size_t n_bundles, bundles_cap;
 	struct string_list deltas;     /* written by this run up to here */
 	bool settled;                  /* the storage had acknowledged all of it */
+	bool leave;                    /* the client has leave (docs/protocol.md, S3) */
 	/* secret */
 	struct band_totals totals;
 	uint32_t list_level;           /* 0: refs are hunks; n: lists of level n-1 */

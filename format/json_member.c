@@ -252,6 +252,11 @@ bool json_get_bool(struct json_reader *r, const char *key)
 	return v && json_is_true(v);
 }
 
+bool json_has(const struct json_reader *r, const char *key)
+{
+	return !r->bad && json_object_get(r->object, key) != NULL;
+}
+
 int64_t json_get_time(struct json_reader *r, const char *key)
 {
 	struct span s = get_string(r, key);

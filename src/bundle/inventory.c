@@ -185,6 +185,11 @@ void inventory_rely_on_own(struct inventory *inv)
 	inv->own_only = true;
 }
 
+void inventory_allow(struct inventory *inv, const struct id *name)
+{
+	stocked_of(inv, FILE_DATA, name)->allowed = true;
+}
+
 bool inventory_usable(
     struct inventory *inv, uint32_t number, bool *usable, struct err *e)
 {
@@ -199,7 +204,7 @@ bool inventory_usable(
 		*usable = true;
 		return true;
 	}
-	if (inv->own_only || !s->listed || s->condemned || s->damaged)
+	if ((inv->own_only && !s->allowed) || !s->listed || s->condemned || s->damaged)
 		return true;
 	if (!s->sized) {
 		name_of_id(&s->name, name);

@@ -17,6 +17,7 @@ struct stocked {
 	uint64_t size;       /* as references tell it; 0: not known */
 	bool named;          /* false: this run is still writing it */
 	bool own;            /* written by this run */
+	bool allowed;        /* by inventory_allow */
 	bool listed, condemned, damaged;
 	bool sized;          /* seen on the storage with this size, now or by an earlier run */
 };
@@ -59,8 +60,9 @@ void inventory_damage(struct inventory *inv, const struct id *name);
 void inventory_trust(
     struct inventory *inv, enum file_type type, const struct id *name, uint64_t size);
 
-/* From now on only what this run writes is usable. */
+/* From now on only what this run writes is usable, and what is allowed besides. */
 void inventory_rely_on_own(struct inventory *inv);
+void inventory_allow(struct inventory *inv, const struct id *name);
 
 /*
  * Whether a reference may rely on it: written by this run; or listed, not condemned, not

@@ -1,5 +1,6 @@
 /* bale init */
 #include "cli/cli.h"
+#include "engine/client.h"
 
 static bool make(struct cli *c, struct err *e)
 {
@@ -38,6 +39,7 @@ static bool run(struct cli *c, struct err *e)
 
 	if (!make(c, e))
 		return false;
+	client_state_found(c->repo, c->cache_dir);
 	cli_repo_id(c, id);
 	report_text(&c->report, "repository %s made in %s\n", id, c->path);
 	if (c->repo->params.encrypted)

@@ -84,9 +84,6 @@ bool band_begin(struct run *r, struct err *e)
 	snprintf(r->result->snapshot, sizeof r->result->snapshot, "%s", r->band.name.text);
 	if (!repo_settle(r->repo, &settled, e))
 		return false;
-	/* Nobody may see this head for long, and strict mode does not know the client yet. */
-	if (!settled && r->band.client.counter == 1)
-		inventory_rely_on_own(r->inventory);
 	return band_run_look_begin(&r->band, e);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/mutant.h"
+#include "engine/strict.h"
 #include "engine/findings.h"
 #include "engine/torn.h"
 #include "format/tombstone.h"
@@ -60,6 +61,8 @@ bool band_run_put(
 	uint64_t size = 0;
 	bool ok;
 
+	if (kind == BAND_HEAD && !strict_register(r, e))
+		return false;
 	band_encode(b, kind, &body);
 	ok = repo_put_json(r->repo, "bands", type_of[kind], make_name, &naming, &body, name,
 	    &size, e);
@@ -124,6 +127,8 @@ static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 		inventory_condemn(r->inventory, &t.bundles[i]);
 	if (ok)
 		string_list_add(&r->seen, span_str(name));
+	if (ok && r->strict)
+		strict_keep(r->cache, name, &t);
 	tombstone_release(&t);
 	return ok;
 }
@@ -202,24 +207,29 @@ static void carry_seen(struct band_run *r)
 /* Steps B3 and B4 (docs/protocol.md): tombstones first, then bundles. */
 bool band_run_look_begin(struct band_run *r, struct err *e)
 {
-	struct store_listing bands, stones = {NULL, 0, 0}, health = {NULL, 0, 0};
+	struct store_listing bands, clients = {NULL, 0, 0}, stones = {NULL, 0, 0},
+	    health = {NULL, 0, 0};
 	struct lists *lists = lists_new(r->repo, r->transfer);
 	bool ok;
 
 	lists_add(lists, "bands");
+	lists_add(lists, "clients");
 	lists_add(lists, "tombstones");
 	lists_add(lists, "health");
 	ok = lists_take(lists, &bands, e) || err_wrap(e, "listing the snapshots");
 	bands_of_listing(&bands, &r->bands);
+	ok = ok && lists_take(lists, &clients, e) && strict_find(r, &clients, e);
 	ok = ok && (lists_take(lists, &stones, e) ||
 	               err_wrap(e, "cannot tell which bundles are condemned"));
-	ok = ok && lists_take(lists, &health, e) && read_tombstones(r, &stones, e);
+	ok = ok && lists_take(lists, &health, e) && read_tombstones(r, &stones, e) &&
+	    strict_look(r, e);
 	if (ok) {
 		inventory_list_begin(r->inventory, r->transfer);
 		read_health(r, &health);
 		carry_seen(r);
 	}
 	store_listing_release(&bands);
+	store_listing_release(&clients);
 	store_listing_release(&stones);
 	store_listing_release(&health);
 	lists_free(lists);
@@ -407,19 +417,30 @@ void band_run_fill(const struct band_run *r, struct band *b)
 		string_list_add(&b->seen, span_str(r->seen.v[i]));
 	fill_roll(r, b);
 	b->settled = r->repo->store->mount == MOUNT_THROUGH;
+	b->leave = r->client.leave;
 }
 
-static void remember_client(struct band_run *r)
+void band_run_knows(struct band_run *r, const char *stone)
+{
+	string_list_add(&r->seen, span_str(stone));
+}
+
+void band_run_note(struct band_run *r)
 {
 	size_t i;
 
-	memcpy(r->client.prev, r->name.text, sizeof r->client.prev);
-	client_state_ended(&r->client, r->name.text);
 	string_list_release(&r->client.seen);
 	r->client.seen = (struct string_list){NULL, 0, 0};
 	for (i = 0; i < r->seen.n; i++)
 		string_list_add(&r->client.seen, span_str(r->seen.v[i]));
 	client_state_save(r->cache, &r->client);
+}
+
+static void remember_client(struct band_run *r)
+{
+	memcpy(r->client.prev, r->name.text, sizeof r->client.prev);
+	client_state_ended(&r->client, r->name.text);
+	band_run_note(r);
 }
 
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e)

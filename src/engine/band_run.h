@@ -22,6 +22,8 @@ struct band_run {
 	struct bands bands;      /* as band_run_look found them */
 	struct string_list seen; /* tombstones: found, and known from before */
 	uint64_t stored;         /* bytes put other than in bundles */
+	bool strict;             /* nothing is assumed of time here (strict.h) */
+	bool leave;              /* it may rely on what others wrote all the same */
 	bool fenced;             /* found dead when it was finished */
 	bool complete;           /* its tail is written, and no fence was found after it */
 	bool settled;            /* the storage has all of it, the tail included */
@@ -52,6 +54,12 @@ bool band_run_look(struct band_run *r, struct err *e);
 bool band_run_look_begin(struct band_run *r, struct err *e);
 bool band_run_look_end(struct band_run *r, struct err *e);
 
+/* A tombstone that this run has put is known to it. */
+void band_run_knows(struct band_run *r, const char *stone);
+
+/* Note now, and not only at the end, which tombstones and clients are known. */
+void band_run_note(struct band_run *r);
+
 /* Put a removed or fence file of any band; *size is its length, 0 where it failed. */
 bool band_note_put(struct repo *repo, const struct band_name *band, enum band_file kind,
     const char *client, uint64_t *size, struct err *e);
@@ -65,7 +73,7 @@ bool band_run_fence_own(struct band_run *r, struct err *e);
 /* Declare this run dead, as nothing will come of it: nobody shall wait for it. */
 bool band_run_give_up(struct band_run *r, struct err *e);
 
-/* Into a part or tail: prev, seen, roll-call, settled. */
+/* Into a part or tail: prev, seen, roll-call, settled, leave. */
 void band_run_fill(const struct band_run *r, struct band *b);
 
 /*

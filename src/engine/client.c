@@ -34,6 +34,14 @@ static bool parse_line(struct client_state *s, const char *line)
 		memcpy(s->prev, name.text, sizeof s->prev);
 		return true;
 	}
+	if (strcmp(line, "leave") == 0)
+		return s->leave = true;
+	if (strcmp(line, "enlisted") == 0)
+		return s->enlisted = true;
+	if (strncmp(line, "met ", 4) == 0) {
+		string_list_add(&s->met, span_str(line + 4));
+		return strlen(line + 4) == CLIENT_SIZE;
+	}
 	if (strncmp(line, "begun ", 6) == 0) {
 		string_list_add(&s->begun, span_str(line + 6));
 		return band_name_parse(span_str(line + 6), &name);
@@ -59,7 +67,7 @@ void client_state_load(struct cache *c, struct env *env, struct client_state *ou
 		     line = strtok_r(NULL, "\n", &save))
 			ok = parse_line(out, line);
 	}
-	if (!ok || !out->id[0] || out->counter == 0) {
+	if (!ok || !out->id[0]) {
 		client_state_release(out);
 		fresh(env, out);
 	}
@@ -70,6 +78,7 @@ void client_state_release(struct client_state *s)
 {
 	string_list_release(&s->seen);
 	string_list_release(&s->begun);
+	string_list_release(&s->met);
 }
 
 /* Read back: putting a file into the cache is best effort, and an older one may stand there. */
@@ -82,6 +91,12 @@ static bool save(struct cache *c, const struct client_state *s)
 	buf_printf(&text, "client %s\ncounter %llu\n", s->id, (unsigned long long)s->counter);
 	if (s->prev[0])
 		buf_printf(&text, "prev %s\n", s->prev);
+	if (s->leave)
+		buf_add_str(&text, "leave\n");
+	if (s->enlisted)
+		buf_add_str(&text, "enlisted\n");
+	for (i = 0; i < s->met.n; i++)
+		buf_printf(&text, "met %s\n", s->met.v[i]);
 	for (i = 0; i < s->begun.n; i++)
 		buf_printf(&text, "begun %s\n", s->begun.v[i]);
 	for (i = 0; i < s->seen.n; i++)
@@ -122,6 +137,29 @@ void client_state_ended(struct client_state *s, const char *band)
 			s->begun.v[k++] = s->begun.v[i];
 	}
 	s->begun.n = k;
+}
+
+void client_state_meet(struct client_state *s, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < s->met.n; i++)
+		if (strcmp(s->met.v[i], id) == 0)
+			return;
+	if (strcmp(s->id, id) != 0)
+		string_list_add(&s->met, span_str(id));
+}
+
+void client_state_found(struct repo *r, const char *cache_dir)
+{
+	struct cache *c = cache_open(r, cache_dir);
+	struct client_state s;
+
+	client_state_load(c, r->env, &s);
+	s.leave = true;
+	client_state_save(c, &s);
+	client_state_release(&s);
+	cache_close(c);
 }
 
 void client_state_save(struct cache *c, const struct client_state *s)

@@ -15,7 +15,14 @@ struct client_state {
 	char prev[BAND_MAX_LEN + 1];   /* the newest of its bands that it has not declared dead */
 	struct string_list begun;      /* later bands, of which it is not known how they ended */
 	struct string_list seen;       /* tombstones that its tails have named */
+	/* for strict mode (docs/protocol.md, section 5) */
+	bool leave;                    /* to rely on what others wrote, and to vacuum */
+	bool enlisted;                 /* its registration is put */
+	struct string_list met;        /* clients of which it has ever seen a trace */
 };
+
+/* For who has just created the repository: its client needs nobody's leave. Best effort. */
+void client_state_found(struct repo *r, const char *cache_dir);
 
 void client_state_load(struct cache *c, struct env *env, struct client_state *out);
 void client_state_release(struct client_state *s);
@@ -29,6 +36,9 @@ void client_state_spend(struct cache *c, struct env *env, struct client_state *s
 
 /* How a band that had begun has ended is known now. */
 void client_state_ended(struct client_state *s, const char *band);
+
+/* Another client is known from now on. */
+void client_state_meet(struct client_state *s, const char *id);
 
 /* Best effort. */
 void client_state_save(struct cache *c, const struct client_state *s);

@@ -46,6 +46,7 @@ void vac_release(struct vac *v)
 	store_listing_release(&v->vanished);
 	store_listing_release(&v->files);
 	store_listing_release(&v->torn);
+	clients_release(&v->clients);
 	for (i = 0; i < v->n_stones; i++)
 		tombstone_release(&v->stones[i].t);
 	free(v->stones);
@@ -80,8 +81,8 @@ void vac_release(struct vac *v)
 bool vac_survey(struct vac *v, struct err *e)
 {
 	return vac_list(v, e) && vac_read_notes(v, e) && vac_check_vanished(v, e) &&
-	    vac_read_bands(v, e) && vac_roll_call(v, e) && vac_read_deltas(v, e) &&
-	    vac_check_bundles(v, e) && vac_mark(v, e) && vac_share(v, e);
+	    vac_read_bands(v, e) && vac_recall(v, e) && vac_roll_call(v, e) &&
+	    vac_read_deltas(v, e) && vac_check_bundles(v, e) && vac_mark(v, e) && vac_share(v, e);
 }
 
 /* The folder of the cache gives room for what does not fit into memory. */

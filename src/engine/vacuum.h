@@ -10,6 +10,7 @@
 #define BALE_ENGINE_VACUUM_H
 
 #include "base/monitor.h"
+#include "format/band.h"
 #include "repo/repo.h"
 
 #define VACUUM_THRESHOLDS 6
@@ -27,6 +28,7 @@ struct vacuum_options {
 	uint64_t max_write;   /* bytes; 0: no bound */
 	int64_t max_time;     /* ns that copying may take; 0: no bound */
 	bool sole_client;     /* nobody else uses the repository: no grace is needed */
+	bool strict;          /* assume nothing of time, even if every run was settled */
 	int64_t grace;        /* ns */
 	unsigned threads, transfers;
 	int level;            /* zstd, for frames that are made anew */
@@ -71,6 +73,7 @@ struct vacuum_result {
 	uint64_t waiting;           /* tombstones with something that cannot go yet */
 	int64_t wait;               /* ns until the next one is ripe; 0: none waits for time alone */
 	uint64_t kept_bundles;      /* ripe; what is alive in them is not safe elsewhere yet */
+	char lacking[CLIENT_SIZE + 1]; /* strict mode: nothing shows that this client knows; "" */
 	bool disturbed;             /* others kept condemning: deletion is left to a later run */
 };
 

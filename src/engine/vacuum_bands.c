@@ -173,6 +173,8 @@ bool vac_read_bands(struct vac *v, struct err *e)
 	struct id id;
 	size_t i, k;
 
+	v->strict = v->o->strict || clients_any(&v->clients) ||
+	    (v->repo->store->mount != MOUNT_THROUGH && !v->repo->settle);
 	bands_of_listing(&v->lists[VAC_BANDS], &v->bands);
 	v->v = mem_array(v->bands.n + 1, sizeof *v->v);
 	v->n_v = v->bands.n;
@@ -182,6 +184,7 @@ bool vac_read_bands(struct vac *v, struct err *e)
 		band_init(&b->band);
 		if (vac_stopped(v, e) || !read_one(v, b, e))
 			return false;
+		v->strict |= b->tail && !b->band.settled;
 		for (k = 0; b->state == VAC_COUNTS && k < b->band.deltas.n; k++)
 			if (id_of_name(b->band.deltas.v[k], &id))
 				map_put(&v->needed_deltas, &id, i);

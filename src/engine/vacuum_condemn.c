@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/strict.h"
 #include "engine/vacuum_run.h"
 
 #define SPENT_MANY 8 /* bands of vacuums that may stay without need */
@@ -171,7 +172,7 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 	struct json_body body = JSON_BODY_EMPTY;
 	char name[NAME_MAX_LEN + 1], key[NAME_MAX_LEN + 16];
 	uint64_t size = 0;
-	bool ok;
+	bool ok, settled;
 
 	tombstone_encode(t, &body);
 	ok = repo_put_json(x->repo, "tombstones", "tombstone", vacuum_any_name, NULL, &body, name,
@@ -182,6 +183,14 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 	x->result->written_bytes += size;
 	snprintf(x->result->tombstone, sizeof x->result->tombstone, "%s", name);
 	string_list_add(&x->stones, span_str(name));
+	band_run_knows(&x->band, name);
+	if (x->v.strict) {
+		strict_keep(x->cache, name, t);
+		band_run_note(&x->band);
+	}
+	/* The wait begins when it is on the storage. */
+	if (!repo_settle(x->repo, &settled, e))
+		return false;
 	snprintf(key, sizeof key, "stone %s", name);
 	waits_age(x->waits, key);
 	return true;

@@ -100,10 +100,16 @@ static int64_t stone_age(struct vacuum *x, const struct vac_stone *s, const char
 	return waits_age(x->waits, key);
 }
 
+static bool is_mine(const struct vacuum *x, const struct vac_stone *s)
+{
+	return strcmp(s->t.run.client, x->band.client.id) == 0;
+}
+
+/* In strict mode there is evidence besides; but who did not know of that mode may need time. */
 static bool ripe(struct vacuum *x, const struct vac_stone *s)
 {
 	return MUTANT(NO_GRACE) || x->o->sole_client ||
-	    stone_age(x, s, "stone") >= x->o->grace;
+	    (stone_age(x, s, "stone") >= x->o->grace && (!x->v.strict || s->evident));
 }
 
 static bool remove_file(
@@ -227,7 +233,7 @@ static bool retire(struct vacuum *x, size_t i, struct err *e)
 	struct vac_stone *s = &x->v.stones[i];
 	size_t k;
 
-	if (!stone_done(x, s) ||
+	if (x->v.strict || !stone_done(x, s) ||
 	    (stone_age(x, s, "gone") < x->o->grace && !x->o->sole_client &&
 	        !MUTANT(STONES_EARLY)))
 		return true;
@@ -247,7 +253,7 @@ static void wait_at_most(struct vacuum *x, int64_t left)
 
 bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e)
 {
-	const struct vac_stone *s;
+	struct vac_stone *s;
 	bool all;
 	size_t i, k;
 
@@ -258,6 +264,8 @@ bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e)
 	*ready = false;
 	for (i = 0; i < x->v.n_stones; i++) {
 		s = &x->v.stones[i];
+		if (x->v.strict && is_mine(x, s) && !x->o->sole_client)
+			s->evident = vacuum_evident(x, s);
 		if (all && ripe(x, s)) {
 			*ready = true;
 			for (k = 0; k < s->t.n_bundles; k++)

@@ -69,6 +69,17 @@ static uint32_t ids_offset(const struct directory *d, size_t encoded)
 }
 
 /* A directory that is not valid makes its bundle unknown, not the delta. */
+/* Over a mount that is its own cache, what this client put may be read and not be there. */
+static bool is_late(const struct vac *v, const struct vac_band *run)
+{
+	if (!v->strict || v->repo->store->mount == MOUNT_THROUGH)
+		return false;
+	if (!run)
+		return true;
+	return v->client && strcmp(run->info->name.client, v->client) == 0 &&
+	    !(run->tail && run->band.settled);
+}
+
 static bool take_bundle(struct vac *v, const struct delta_bundle *b, bool settled,
     struct directory *dir, struct err *e)
 {
@@ -92,6 +103,7 @@ static bool take_bundle(struct vac *v, const struct delta_bundle *b, bool settle
 	h->ids_at = ids_offset(dir, b->directory.n);
 	run = vac_band(v, b->run);
 	h->open = run && run->open;
+	h->late = is_late(v, run);
 	h->orphan = !run && h->listed && !h->condemned;
 	if (run && h->listed && !h->condemned)
 		run->wrote = true;

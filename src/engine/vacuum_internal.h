@@ -22,6 +22,7 @@
 #include "band/bands.h"
 #include "base/map.h"
 #include "bundle/read.h"
+#include "engine/clients.h"
 #include "engine/vacuum.h"
 #include "format/delta.h"
 #include "format/health.h"
@@ -60,6 +61,7 @@ struct held {
 	bool named;           /* by a band that counts, or a delta */
 	bool orphan;          /* the band of its run is not there */
 	bool settled;         /* everybody sees it by now */
+	bool late;            /* it may never have left this machine: reading it proves nothing */
 	bool doomed;          /* a tombstone names it whose time has come */
 	bool safe;            /* and what is alive in it is safe elsewhere */
 	uint64_t live;        /* bytes */
@@ -97,6 +99,7 @@ struct vac_band {
 struct vac_stone {
 	char name[NAME_MAX_LEN + 1];
 	bool gone;            /* deleted by this run */
+	bool evident;         /* in strict mode: every client has been seen to know it */
 	struct tombstone t;
 };
 
@@ -133,6 +136,7 @@ struct vac {
 	struct cache *cache;
 	struct waits *waits;  /* NULL: nothing is known to be old */
 	const char *client;   /* that runs; NULL */
+	const struct string_list *noted; /* tombstones that it knows of; NULL */
 
 	/* vacuum_list.c */
 	struct store_listing lists[VAC_FOLDERS];
@@ -147,12 +151,14 @@ struct vac {
 	struct damage *damage;        /* of slots; sorted */
 	size_t n_damage, damage_cap;
 	struct map lost;              /* names of bundles damaged as a whole */
+	struct clients clients;
 
 	/* vacuum_bands.c */
 	struct bands bands;
 	struct vac_band *v;
 	size_t n_v;
 	struct map needed_deltas;     /* name → 1 */
+	bool strict;                  /* nothing is assumed of time (docs/protocol.md, section 5) */
 
 	/* vacuum_deltas.c */
 	struct held *held;
@@ -220,6 +226,9 @@ bool vac_names(const struct store_listing *l, enum vac_folder folder, const char
 /* --- vacuum_notes.c */
 
 bool vac_read_notes(struct vac *v, struct err *e);
+
+/* In strict mode: what is condemned by tombstones that are noted, and not listed now. */
+bool vac_recall(struct vac *v, struct err *e);
 
 /* A tombstone that was read, or NULL. */
 struct vac_stone *vac_stone(struct vac *v, const char *name);

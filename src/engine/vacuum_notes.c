@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/mutant.h"
 #include "engine/findings.h"
+#include "engine/strict.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
@@ -182,5 +183,31 @@ bool vac_damaged(const struct vac *v, const struct held *h, uint32_t slot)
 
 bool vac_read_notes(struct vac *v, struct err *e)
 {
-	return read_stones(v, e) && read_health(v, e);
+	return read_stones(v, e) && read_health(v, e) &&
+	    clients_read(v->repo, &v->lists[VAC_CLIENTS], &v->clients, e);
+}
+
+static void condemn(void *arg, const struct id *name)
+{
+	map_put(arg, name, 1);
+}
+
+bool vac_recall(struct vac *v, struct err *e)
+{
+	const char *name;
+	bool known;
+	size_t i;
+
+	for (i = 0; v->strict && v->noted && i < v->noted->n; i++) {
+		name = v->noted->v[i];
+		if (vac_stone(v, name))
+			continue;
+		if (!strict_recall(v->repo, v->cache, name, condemn, &v->condemned, &known, e))
+			return false;
+		if (!known)
+			return err_set(e, ERR_MISSING,
+			    "tombstones/%s was seen once, and is not now: it cannot be told what is "
+			    "condemned", name);
+	}
+	return true;
 }

@@ -48,8 +48,8 @@ static bool finish(struct vacuum *x, struct err *e)
 	bool ok;
 
 	fill_head(x, &tail);
-	for (i = 0; i < x->stones.n; i++)
-		string_list_add(&x->band.seen, span_str(x->stones.v[i]));
+	/* There is nobody else whose leave it would need. */
+	x->band.client.leave |= x->o->sole_client;
 	band_run_fill(&x->band, &tail);
 	tail.end = x->repo->env->now(x->repo->env);
 	for (i = 0; i < x->n_bundles; i++)
@@ -58,7 +58,7 @@ static bool finish(struct vacuum *x, struct err *e)
 		string_list_add(&tail.deltas, span_str(x->deltas.v[i]));
 	tail.last = mem_strdup("");
 	tail.totals.bytes_stored = x->result->written_bytes + x->band.stored;
-	ok = band_run_finish(&x->band, &tail, e);
+	ok = repo_settle(x->repo, &tail.settled, e) && band_run_finish(&x->band, &tail, e);
 	band_release(&tail);
 	return ok;
 }
@@ -74,6 +74,7 @@ static bool survey(struct vacuum *x, struct err *e)
 	vac_init(&x->v, x->repo, x->o, x->m, x->cache, res);
 	x->v.waits = x->waits;
 	x->v.client = x->band.client.id;
+	x->v.noted = x->band.strict ? &x->band.seen : NULL;
 	x->surveyed = true;
 	if (!vac_survey(&x->v, e))
 		return false;
@@ -107,6 +108,8 @@ static bool delete(struct vacuum *x, struct err *e)
 			return false;
 	}
 	x->result->disturbed = !same;
+	if (x->v.strict)
+		band_run_note(&x->band); /* what is gone may be seen for ever */
 	return !same || (vacuum_save(x, e) && vacuum_delete(x, e));
 }
 
@@ -134,12 +137,24 @@ static bool cramped(const struct vacuum *x)
 	return false;
 }
 
+/* S3 */
+static bool has_leave(const struct vacuum *x, struct err *e)
+{
+	if (!x->v.strict || x->o->sole_client || x->band.leave ||
+	    (!x->band.strict && x->band.client.leave))
+		return true;
+	return err_set(e, ERR_REFUSED,
+	    "not every client of this repository acknowledges what it writes, and this one is not "
+	    "known to the others yet: let one of them back up after it, or be the only one "
+	    "(--sole-client)");
+}
+
 static bool work(struct vacuum *x, struct err *e)
 {
 	bool again;
 	unsigned i;
 
-	if (!survey(x, e) || !vacuum_alone(x, e))
+	if (!survey(x, e) || !vacuum_alone(x, e) || !has_leave(x, e))
 		return false;
 	if (cramped(x) &&
 	    (!pass(x, 0, e) || !survey(x, e) || !delete(x, e) || !survey(x, e)))

@@ -7,7 +7,8 @@
  *   vacuum_condemn.c  V3, what to condemn, and the tombstone
  *   vacuum_wait.c     V4, how long this machine has known of something
  *   vacuum_survive.c  V7, V8, what is condemned by now, and whether what is alive is safe
- *   vacuum_delete.c   V5, V9, V10, deletion, by evidence
+ *   vacuum_evidence.c S1, S2, where nothing is assumed of time
+ *   vacuum_delete.c   V5, V9, V10, deletion
  */
 #ifndef BALE_ENGINE_VACUUM_RUN_H
 #define BALE_ENGINE_VACUUM_RUN_H
@@ -108,6 +109,11 @@ bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e);
 
 /* V9, V10: delete what is doomed and safe. */
 bool vacuum_delete(struct vacuum *x, struct err *e);
+
+/* --- vacuum_evidence.c */
+
+/* Whether every client has been seen to know the tombstone; else result->lacking has not. */
+bool vacuum_evident(struct vacuum *x, const struct vac_stone *s);
 
 /* --- vacuum_survive.c */
 

@@ -176,8 +176,8 @@ static enum vac_class class_of_band(struct vac *v, const char *name)
 	if (!band_file_parse(span_str(name), &n, &kind, &part))
 		return VAC_UNKNOWN;
 	b = vac_band(v, span_str(n.text));
-	if (!b || b->state != VAC_GONE)
-		return VAC_LIVE;
+	if (!b || b->state != VAC_GONE || (kind == BAND_TAIL && v->strict))
+		return VAC_LIVE; /* the chain of a client's tails must not be broken */
 	if (kind == BAND_REMOVED || (kind == BAND_FENCE && b->info->removed.n == 0))
 		return VAC_LIVE;
 	return kind == BAND_HEAD && !b->ended ? VAC_LIVE : VAC_DEAD;

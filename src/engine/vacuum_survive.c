@@ -95,7 +95,7 @@ static bool find_in(struct saving *s, uint32_t number, struct directory *d, stru
 		need = &s->needs[*at];
 		need->alive = true;
 		if (need->held == NO_HELD && (h->settled || MUTANT(NO_SETTLING)) &&
-		    vac_usable(v, h, i)) {
+		    !h->late && vac_usable(v, h, i)) {
 			need->held = number;
 			need->slot = i;
 		}

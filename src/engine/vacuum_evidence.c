@@ -1,0 +1,137 @@
+/*
+ * Strict mode (S1 and S2 of docs/protocol.md): evidence in place of time. Of every client that
+ * there has ever been a trace of, an unbroken chain of tails must be seen, up to one whose
+ * client has seen the tombstone. What those relied on is alive; what came after knew better.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/vacuum_run.h"
+
+static bool has(const struct string_list *l, const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->v[i], s) == 0)
+			return true;
+	return false;
+}
+
+static void ask(struct string_list *asked, const char *client)
+{
+	if (!has(asked, client))
+		string_list_add(asked, span_str(client));
+}
+
+/*
+ * The tail of a band, also of one that was removed; NULL where it cannot be had. *room is
+ * released by the caller.
+ */
+static const struct band *tail_of(struct vacuum *x, const struct vac_band *b, struct band *room)
+{
+	enum band_file kind;
+
+	if (b->tail)
+		return &b->band;
+	if (b->state != VAC_GONE || b->info->tails.n == 0)
+		return NULL;
+	return band_read(x->repo, b->info, &kind, room, NULL) && kind == BAND_TAIL ? room : NULL;
+}
+
+/* The first band of a client that has seen the tombstone, by its counter; NULL: none. */
+static struct vac_band *first_to_see(struct vacuum *x, const char *client, const char *stone)
+{
+	struct vac_band *first = NULL, *b;
+	const struct band *tail;
+	struct band room;
+	size_t i;
+
+	for (i = 0; i < x->v.n_v; i++) {
+		b = &x->v.v[i];
+		if (strcmp(b->info->name.client, client) != 0 || b->info->fences.n > 0 ||
+		    (first && first->info->name.counter < b->info->name.counter))
+			continue;
+		band_init(&room);
+		tail = tail_of(x, b, &room);
+		if (tail && has(&tail->seen, stone))
+			first = b;
+		band_release(&room);
+	}
+	return first;
+}
+
+/*
+ * Back from a band to its client's first, or to one that the client wrote when it was not yet
+ * registered. Whom those bands tell of is asked in its turn.
+ */
+static bool unbroken(
+    struct vacuum *x, const struct vac_band *b, uint64_t base, struct string_list *asked)
+{
+	const struct band *tail;
+	struct band_name prev;
+	struct band room;
+	bool ok = true;
+	size_t i;
+
+	while (ok && b) {
+		band_init(&room);
+		tail = tail_of(x, b, &room);
+		ok = tail != NULL;
+		for (i = 0; ok && i < tail->n_roll; i++)
+			ask(asked, tail->roll[i].client);
+		if (ok && band_name_parse(span_str(tail->prev), &prev) && prev.counter > base) {
+			ok = prev.counter < b->info->name.counter;
+			b = vac_band(&x->v, span_str(prev.text));
+			ok = ok && b;
+		} else {
+			b = NULL;
+		}
+		band_release(&room);
+	}
+	return ok;
+}
+
+static bool is_me(const struct vacuum *x, const char *client)
+{
+	return strcmp(client, x->band.client.id) == 0;
+}
+
+/* Of one client. This one knows its own tombstone; its chain ends with its last band. */
+static bool evident(
+    struct vacuum *x, const char *client, const char *stone, struct string_list *asked)
+{
+	const struct client *c = clients_find(&x->v.clients, client);
+	const char *last = x->band.client.prev;
+	struct vac_band *b;
+
+	if (c && c->retired)
+		return true;
+	if (is_me(x, client) && !*last)
+		return true;
+	b = is_me(x, client) ? vac_band(&x->v, span_str(last)) : first_to_see(x, client, stone);
+	return b && unbroken(x, b, c ? c->counter : 0, asked);
+}
+
+bool vacuum_evident(struct vacuum *x, const struct vac_stone *s)
+{
+	struct string_list asked = {NULL, 0, 0};
+	bool ok = true;
+	size_t i;
+
+	ask(&asked, x->band.client.id);
+	for (i = 0; i < x->band.client.met.n; i++)
+		ask(&asked, x->band.client.met.v[i]);
+	for (i = 0; i < x->v.clients.n; i++)
+		ask(&asked, x->v.clients.v[i].id);
+	for (i = 0; i < x->v.n_v; i++)
+		ask(&asked, x->v.v[i].info->name.client);
+	for (i = 0; ok && i < asked.n; i++) {
+		ok = evident(x, asked.v[i], s->name, &asked);
+		if (!ok)
+			memcpy(x->result->lacking, asked.v[i], CLIENT_SIZE + 1);
+		client_state_meet(&x->band.client, asked.v[i]);
+	}
+	string_list_release(&asked);
+	return ok;
+}
