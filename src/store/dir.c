@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -31,12 +32,17 @@
 #define PIECE (1u << 20) /* bytes in one write */
 #define READ_BACK 4096u  /* bytes compared after the close */
 #define PATH_SIZE 256
+#define AROUND    INT64_C(1000000000) /* ns for which one reading answers */
 
 struct store_dir {
 	struct store store;
 	struct env *env;
 	char *path;
 	int root;
+	pthread_mutex_t lock; /* guards what follows: what look_around has read */
+	char above[16];
+	int64_t looked;          /* when, in ticks of env */
+	uint64_t present, fresh; /* one bit a name: it is there; it was not asked for since */
 };
 
 static struct store_dir *begin(struct store *s, const char *point)
@@ -393,6 +399,70 @@ static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
 	return true;
 }
 
+/* Of a folder named by one digit or letter; 0 for all others. */
+static uint64_t bit_of(const char *name)
+{
+	static const char names[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	const char *at = *name && !name[1] ? strchr(names, *name) : NULL;
+
+	return at ? UINT64_C(1) << (at - names) : 0;
+}
+
+/* What is in the folder above; nothing is fresh where it cannot be read. */
+static void look_around(struct store_dir *d)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	d->looked = d->env->ticks(d->env);
+	d->present = d->fresh = 0;
+	fd = sys_openat(d->root, d->above, flags, 0);
+	if (fd < 0) {
+		d->fresh = errno == ENOENT ? UINT64_MAX : 0;
+		return;
+	}
+	dir = fdopendir(fd);
+	if (!dir) {
+		sys_close(fd);
+		return;
+	}
+	while ((entry = next_entry(dir, d->above)))
+		d->present |= bit_of(entry->d_name);
+	if (errno == 0)
+		d->fresh = UINT64_MAX;
+	closedir(dir);
+}
+
+/*
+ * The folders below data are listed one after the other, and each look at one that is not
+ * there, or that the mount has not heard of, is a trip; the kernel makes them one by one.
+ * Reading the folder above tells of all in one. Each name is answered once from such a
+ * reading, so that two listings of a folder are two looks at the storage.
+ */
+static bool folder_absent(struct store_dir *d, const char *folder)
+{
+	const char *slash = strchr(folder, '/');
+	uint64_t bit = slash ? bit_of(slash + 1) : 0;
+	char above[sizeof d->above];
+	bool absent;
+
+	if (!bit || (size_t)(slash - folder) >= sizeof above)
+		return false;
+	snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);
+	pthread_mutex_lock(&d->lock);
+	if (strcmp(above, d->above) != 0 || !(d->fresh & bit) ||
+	    d->env->ticks(d->env) - d->looked > AROUND) {
+		strcpy(d->above, above);
+		look_around(d);
+	}
+	absent = (d->fresh & bit) && !(d->present & bit);
+	d->fresh &= ~bit;
+	pthread_mutex_unlock(&d->lock);
+	return absent;
+}
+
 static bool dir_list(
     struct store *s, const char *folder, struct store_listing *out, struct err *e)
 {
@@ -402,6 +472,8 @@ static bool dir_list(
 	DIR *dir;
 	int fd;
 
+	if (folder_absent(d, folder))
+		return true;
 	fd =
 	    sys_openat(d->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT && *folder)
@@ -461,6 +533,7 @@ static void dir_free(struct store *s)
 	struct store_dir *d = (struct store_dir *)s;
 
 	sys_close(d->root);
+	pthread_mutex_destroy(&d->lock);
 	free(d->path);
 	free(d);
 }
@@ -502,5 +575,6 @@ struct store *store_dir_open(
 	d->store.describe = d->path;
 	d->env = env;
 	d->root = fd;
+	pthread_mutex_init(&d->lock, NULL);
 	return &d->store;
 }

@@ -369,6 +369,46 @@ static void cut_victim(void)
 	write_raw("d/good", "01");
 }
 
+static unsigned listed(const char *folder)
+{
+	struct store_listing l = {NULL, 0, 0};
+	struct err e = ERR_EMPTY;
+	unsigned n;
+
+	assert_true(store_list(s, folder, &l, &e));
+	n = (unsigned)l.n;
+	store_listing_release(&l);
+	return n;
+}
+
+/* Folders side by side are looked at together; each listing of one is a look of its own. */
+static void test_list_below(void **state)
+{
+	struct err e = ERR_EMPTY;
+
+	(void)state;
+	assert_int_equal(listed("data/1") + listed("data/2"), 0); /* there is no data at all */
+	assert_true(put_text(s, "data/1", "a", "x", &e));
+	assert_true(put_text(s, "data/3", "a", "x", &e));
+	arm(SYS_OPEN, -1, 0);
+	assert_int_equal(listed("data/1"), 1);
+	assert_int_equal(listed("data/2"), 0);
+	assert_int_equal(listed("data/3"), 1);
+	assert_int_equal(hook.seen[SYS_OPEN], 3); /* data, data/1, data/3 */
+	assert_true(put_text(s, "data/2", "a", "x", &e));
+	assert_int_equal(listed("data/2"), 1);
+	assert_int_equal(listed("hunks/2"), 0); /* another folder is another look */
+	assert_int_equal(listed("data/2"), 1);
+
+	/* What cannot be read above is no reason to take what is below for absent. */
+	arm(SYS_READDIR, 0, EIO);
+	assert_int_equal(listed("data/2"), 1);
+	arm(SYS_OPEN, 0, EIO);
+	assert_int_equal(listed("data/2"), 1);
+	arm(SYS_OPEN, 1, EIO);
+	assert_false(store_list(s, "data/2", &(struct store_listing){NULL, 0, 0}, &e));
+}
+
 static void test_get_stat_remove_fail(void **state)
 {
 	struct buf got = BUF_EMPTY;
@@ -479,6 +519,7 @@ int main(void)
 	    T(test_pieces),
 	    T(test_read_back),
 	    T(test_list),
+	    T(test_list_below),
 	    T(test_get_stat_remove_fail),
 	    T(test_open),
 	    T(test_full_disk),
