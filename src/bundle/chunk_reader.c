@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "bundle/opener.h"
 #include "bundle/read.h"
 
 struct kept_bundle {
@@ -43,6 +44,7 @@ struct chunk_reader {
 	unsigned n_bundles, n_frames;
 	uint64_t clock; /* one more at each use */
 	struct run runs[RUNS];
+	struct opener *opener; /* NULL: nothing is expected */
 };
 
 struct chunk_reader *chunk_reader_new(struct repo *r, unsigned bundles, unsigned frames)
@@ -69,7 +71,15 @@ void chunk_reader_free(struct chunk_reader *cr)
 	free(cr->frames);
 	for (unsigned i = 0; i < RUNS; i++)
 		buf_release(&cr->runs[i].stored);
+	opener_free(cr->opener);
 	free(cr);
+}
+
+void chunk_reader_expect(
+    struct chunk_reader *cr, enum file_type type, const struct id *bundles, size_t n)
+{
+	opener_free(cr->opener);
+	cr->opener = n > 1 && cr->r->transfers > 0 ? opener_new(cr->r, type, bundles, n) : NULL;
 }
 
 bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
@@ -89,7 +99,8 @@ bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
 	}
 	bundle_free(oldest->bundle);
 	oldest->used = 0;
-	if (!bundle_open(cr->r, type, name, &oldest->bundle, e))
+	if (!(cr->opener && opener_take(cr->opener, type, name, &oldest->bundle)) &&
+	    !bundle_open(cr->r, type, name, &oldest->bundle, e))
 		return false;
 	oldest->used = ++cr->clock;
 	*out = oldest->bundle;

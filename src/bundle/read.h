@@ -67,6 +67,13 @@ struct chunk_reader;
 struct chunk_reader *chunk_reader_new(struct repo *r, unsigned bundles, unsigned frames);
 void chunk_reader_free(struct chunk_reader *cr);
 
+/*
+ * Bundles that will be opened soon, in this order, most of them once: some are opened ahead,
+ * as many as r->transfers at once. Instead of what was told before.
+ */
+void chunk_reader_expect(
+    struct chunk_reader *cr, enum file_type type, const struct id *bundles, size_t n);
+
 /* Valid until the next call on the reader. */
 bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
     const struct id *name, struct bundle **out, struct err *e);

@@ -392,12 +392,39 @@ static bool check_band(struct valid *v, size_t number, struct err *e)
 	return ok;
 }
 
+/* The bundles of the index in the order in which they will be wanted, as far as tails tell. */
+static void expect_bundles(struct valid *v)
+{
+	struct id *ids = NULL;
+	size_t n = 0, cap = 0;
+	struct map seen;
+
+	map_init(&seen, ID_SIZE);
+	for (size_t i = 0; i < v->n_bands; i++) {
+		const struct vband *b = &v->bands[i];
+
+		for (size_t k = 0; valid_complete(b) && k < b->n_refs; k++) {
+			const struct id *id = &b->refs[k].bundle.name;
+
+			if (!valid_bundle_named(v, FILE_HUNKS, id)->listed ||
+			    !map_put(&seen, id, 1))
+				continue;
+			ids = mem_grow(ids, &cap, n + 1, sizeof *ids);
+			ids[n++] = *id;
+		}
+	}
+	chunk_reader_expect(v->reader, FILE_HUNKS, ids, n);
+	map_release(&seen);
+	free(ids);
+}
+
 /* Complete ones first: what they share with others is damage then, not a note. */
 bool valid_refs(struct valid *v, struct err *e)
 {
 	bool ok = true;
 
 	valid_reading_begin(v);
+	expect_bundles(v);
 	for (size_t i = 0; ok && i < v->n_bands; i++)
 		if (valid_complete(&v->bands[i]))
 			ok = check_band(v, i, e);

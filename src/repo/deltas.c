@@ -7,8 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/ahead.h"
 #include "base/mem.h"
-#include "base/pool.h"
 
 #define WINDOW_FIRST 4
 #define WINDOW_MAX   16
@@ -18,7 +18,6 @@ struct fetch {
 	struct job job;
 	struct repo *r;
 	struct id name;
-	size_t at;
 	struct buf plain;
 	bool ok;
 	struct err why;
@@ -26,13 +25,10 @@ struct fetch {
 
 struct deltas {
 	struct repo *r;
-	struct pool *pool; /* made when the first is wanted */
-	struct lane *lane;
+	struct pool *pool;
+	struct ahead *ahead; /* made when the first is wanted */
 	struct id *v;
-	size_t n, cap;
-	size_t at;      /* of the next that may be wanted */
-	size_t started; /* those before it are under way, or not wanted */
-	size_t window;
+	size_t n, cap, at;
 };
 
 struct deltas *deltas_new(struct repo *r)
@@ -43,26 +39,11 @@ struct deltas *deltas_new(struct repo *r)
 	return d;
 }
 
-static void fetch_free(struct fetch *f)
-{
-	buf_release(&f->plain);
-	free(f);
-}
-
-static void drop_all(struct deltas *d)
-{
-	struct job *j;
-
-	while (d->lane && (j = lane_take(d->lane)))
-		fetch_free((struct fetch *)j);
-}
-
 void deltas_free(struct deltas *d)
 {
 	if (!d)
 		return;
-	drop_all(d);
-	lane_free(d->lane);
+	ahead_free(d->ahead);
 	pool_free(d->pool);
 	free(d->v);
 	free(d);
@@ -70,7 +51,7 @@ void deltas_free(struct deltas *d)
 
 void deltas_add(struct deltas *d, const struct id *name)
 {
-	assert(!d->pool);
+	assert(!d->ahead);
 	d->v = mem_grow(d->v, &d->cap, d->n + 1, sizeof *d->v);
 	d->v[d->n++] = *name;
 }
@@ -82,70 +63,54 @@ static void fetch_run(struct job *job)
 	f->ok = repo_get_delta(f->r, &f->name, &f->plain, &f->why);
 }
 
+static struct job *fetch_make(void *arg, size_t i)
+{
+	struct deltas *d = arg;
+	struct fetch *f = mem_zalloc(sizeof *f);
+
+	f->job.run = fetch_run;
+	f->r = d->r;
+	f->name = d->v[i];
+	return &f->job;
+}
+
+static void fetch_drop(struct job *job)
+{
+	struct fetch *f = (struct fetch *)job;
+
+	buf_release(&f->plain);
+	free(f);
+}
+
 static void start(struct deltas *d)
 {
-	unsigned threads = d->r->transfers;
+	struct ahead_options o = {.window = WINDOW_FIRST, .window_max = WINDOW_MAX,
+	    .make = fetch_make, .drop = fetch_drop, .arg = d};
+	size_t threads = d->r->transfers < WINDOW_MAX ? d->r->transfers : WINDOW_MAX;
 
-	if (threads > WINDOW_MAX)
-		threads = WINDOW_MAX;
-	d->pool = pool_new(d->n < threads ? (unsigned)d->n : threads);
-	d->lane = lane_new(d->pool);
-	d->window = pool_threads(d->pool) ? WINDOW_FIRST : 1;
-}
-
-static void go_on(struct deltas *d)
-{
-	struct fetch *f;
-
-	while (d->started < d->n && lane_jobs(d->lane) < d->window) {
-		f = mem_zalloc(sizeof *f);
-		f->job.run = fetch_run;
-		f->r = d->r;
-		f->name = d->v[d->started];
-		f->at = d->started++;
-		lane_put(d->lane, &f->job);
-	}
-}
-
-static void adapt(struct deltas *d, size_t seen)
-{
-	size_t most = WINDOW_BYTES / (seen + 1) + 1;
-
-	if (d->window < WINDOW_MAX && pool_threads(d->pool) > 0)
-		d->window++;
-	if (d->window > most)
-		d->window = most;
+	o.pool = d->pool = pool_new((unsigned)(d->n < threads ? d->n : threads));
+	d->ahead = ahead_new(&o, d->n);
 }
 
 bool deltas_get(struct deltas *d, const struct id *name, struct buf *plain, struct err *e)
 {
 	struct fetch *f;
-	size_t at = d->at;
 	bool ok;
 
-	if (!d->pool)
+	if (!d->ahead)
 		start(d);
-	while (!id_equal(&d->v[at], name)) {
-		at++;
-		assert(at < d->n);
+	while (!id_equal(&d->v[d->at], name)) {
+		d->at++;
+		assert(d->at < d->n);
 	}
-	if (at >= d->started) {
-		drop_all(d);
-		d->started = at;
-	}
-	go_on(d);
-	while ((f = (struct fetch *)lane_take(d->lane)) && f->at != at)
-		fetch_free(f);
-	d->at = at + 1;
-	adapt(d, f->plain.n);
-	if (pool_threads(d->pool))
-		go_on(d);
+	f = (struct fetch *)ahead_take(d->ahead, d->at++);
+	ahead_narrow(d->ahead, WINDOW_BYTES / (f->plain.n + 1) + 1);
 	ok = f->ok;
 	buf_release(plain);
 	*plain = f->plain;
 	f->plain = (struct buf)BUF_EMPTY;
 	if (!ok && e)
 		*e = f->why;
-	fetch_free(f);
+	fetch_drop(&f->job);
 	return ok;
 }

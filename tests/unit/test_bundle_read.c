@@ -342,6 +342,40 @@ static void reader(void **state)
 	scene_release(&s);
 }
 
+/* Opened ahead, some passed over, one not there, one asked for twice, one not expected. */
+static void expects(void **state)
+{
+	enum { many = 50 };
+	struct chunk_reader *cr;
+	struct scene s;
+	struct bundle *b;
+	struct err e = ERR_EMPTY;
+	struct id names[many], gone = {{1}};
+	uint64_t before;
+
+	(void)state;
+	for (unsigned transfers = 0; transfers < 10; transfers += 9) {
+		scene_init(&s, true, FILE_HUNKS, 700);
+		s.r->transfers = transfers;
+		for (int i = 0; i < many; i++)
+			bundle_store(s.r, FILE_HUNKS, s.chunks, CHUNKS, 2, &names[i]);
+		cr = chunk_reader_new(s.r, 2, 2);
+		names[20] = gone;
+		chunk_reader_expect(cr, FILE_HUNKS, names, many - 1);
+		before = gets(&s);
+		for (int i = 0; i < many - 8; i++)
+			if (i % 5 != 2)
+				assert_int_equal(chunk_reader_bundle(cr, FILE_HUNKS, &names[i],
+				                     &b, &e), i != 20);
+		assert_true(chunk_reader_bundle(cr, FILE_HUNKS, &names[many - 1], &b, &e));
+		assert_true(chunk_reader_bundle(cr, FILE_HUNKS, &names[0], &b, &e));
+		assert_true(id_equal(&b->name, &names[0]));
+		assert_true(gets(&s) - before <= many + 3);
+		chunk_reader_free(cr); /* with some under way */
+		scene_release(&s);
+	}
+}
+
 /* Frame after frame of 60 MiB in 19 reads; each by itself where they are asked for anyhow. */
 static void reads_on(void **state)
 {
@@ -488,6 +522,7 @@ int main(void)
 	    cmocka_unit_test(newer),
 	    cmocka_unit_test(short_frame),
 	    cmocka_unit_test(reader),
+	    cmocka_unit_test(expects),
 	    cmocka_unit_test(reads_on),
 	    cmocka_unit_test(frames_exchanged),
 	    cmocka_unit_test(many_threads),
