@@ -129,7 +129,7 @@ second_half() {
 	ok "finds what nobody needs" test "$(field .dead_bytes)" -ge 1900000
 	settle
 	stored=$(data_bytes)
-	bale_is 0 "vacuum --run" vacuum --run --sole-client --json
+	bale_is 0 "vacuum --run" vacuum --run --below 90 --sole-client --json
 	ok "condemns it" test "$(field .condemned_bundles)" -gt 0
 	if $deletes; then
 		ok "deletes it" test "$(field .deleted_files)" -gt 0

@@ -17,6 +17,7 @@ chmod 775 uploads
 # Seconds are shorter here than their defaults (10 and 60), so that the test is.
 cat >davfs2.conf <<EOF
 ask_auth 0
+use_locks 0
 cache_dir $T/uploads
 cache_size 50
 delay_upload 1
