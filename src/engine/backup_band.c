@@ -11,7 +11,7 @@
 #include "base/mutant.h"
 #include "engine/backup_run.h"
 
-#define DELTA_BYTES   (16u << 20) /* a delta is put when it has grown to this */
+#define DELTA_BYTES   (4u << 20)  /* a delta is put when it has grown to this */
 #define SPACE_RESERVE (64u << 20) /* left for prune and vacuum */
 
 static void copy_list(struct string_list *l, const char *const *v, size_t n)

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "engine/vacuum_run.h"
 
-#define DELTA_BYTES (16u << 20) /* a delta is put when it has grown to this */
+#define DELTA_BYTES (4u << 20)  /* a delta is put when it has grown to this */
 #define COPIED_MANY (64u << 10) /* runs of slots that may be remembered before they are told */
 
 static bool delta_put(struct vacuum *x, struct err *e)

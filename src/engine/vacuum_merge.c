@@ -15,7 +15,7 @@
 #include "codec/seal.h"
 #include "engine/vacuum_internal.h"
 
-#define LARGE      (8u << 20)  /* plain bytes; half of what one is put at */
+#define LARGE      (2u << 20)  /* plain bytes; half of what one is put at */
 #define MANY       8           /* fewer small ones are left alone */
 #define MUCH       (64u << 10) /* bytes about what is gone; for fewer none is written anew */
 #define RECORD     66          /* bytes of a bundle's record, besides its directory, about */

@@ -24,7 +24,7 @@
 #define PER_FILE   8
 #define PLAIN      8192
 #define STORED     (PER_FRAME * 4096) /* of a frame */
-#define DELTA      (16u << 20)
+#define DELTA      (4u << 20)
 
 struct making {
 	const char *dir;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What it costs vacuum to look at a repository of CHUNKS chunks, and at one of half as many:
-# seconds, peak memory, and what each chunk more takes of it.
+# seconds, peak memory, and what each chunk more takes of it. Bundles of data are hollow there:
+# no frame could be read from one.
 #
 #   tests/bench/chunks.sh [CHUNKS]
 set -eu
@@ -10,7 +11,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/bale-bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 export BALE_CACHE_DIR="$dir/cache" BALE_PASSPHRASE='correct horse'
 
-echo '| chunks | snapshots | bundles | index and hunks, MiB | seconds | peak KiB | of it bits, KiB | bytes read | data bundles read |'
+echo '| chunks | snapshots | bundles | index and hunks, MiB | seconds | peak KiB | of it bits, KiB | gets | bytes read |'
 echo '|---|---|---|---|---|---|---|---|---|'
 look() { # CHUNKS
 	rm -rf "$dir/repo" "$dir/cache"
@@ -18,11 +19,10 @@ look() { # CHUNKS
 	/usr/bin/time -o "$dir/time" -f '%e %M' "$build/bale" vacuum -q --json -r "$dir/repo" |
 		tail -n 1 >"$dir/summary"
 	read -r seconds peak <"$dir/time"
-	# A data bundle has holes where its frames would be: one that is read fails the look.
 	jq -r --arg s "$seconds" --argjson p "$peak" \
 		--argjson b "$(ls "$dir/repo"/bands/*-tail-* | wc -l)" \
 		--argjson m "$(du -sm "$dir/repo/index" "$dir/repo/hunks" | awk '{n += $1} END {print n}')" \
-		'"| \(.chunks) | \($b) | \(.bundles) | \($m) | \($s) | \($p) | \(.chunks / 8192 | ceil) | \(.storage.bytes_in) | 0 |"' \
+		'"| \(.chunks) | \($b) | \(.bundles) | \($m) | \($s) | \($p) | \(.chunks / 8192 | ceil) | \(.storage.get) | \(.storage.bytes_in) |"' \
 		"$dir/summary"
 	echo "$peak $(jq .chunks "$dir/summary")" >>"$dir/peaks"
 }
