@@ -55,7 +55,8 @@ disappear() {
 	bale_is 14 "not mounted is no empty repository" backup src --set life
 	"$@"
 	ok "mounted again" mountpoint -q "$T/mnt"
-	is "$(snapshots '(.complete | not)')" 1 "what the backup has done is listed"
+	[ $class != through ] || # elsewhere it may be lost
+		is "$(snapshots '(.complete | not)')" 1 "what the backup has done is listed"
 }
 
 # Another 9 MB to be backed up, which takes a while.
