@@ -19,6 +19,19 @@ static struct span base_of(struct span path)
 	return slash ? span_of(slash + 1, path.n - (size_t)(slash + 1 - path.p)) : path;
 }
 
+/* A program that has gone to "/" since knows no longer what "mnt" was: its end must do. */
+static bool may_name(struct span arg, const char *cwd, const char *point)
+{
+	size_t n = strlen(point);
+
+	if (mount_same_place(arg, cwd, point))
+		return true;
+	if (arg.n == 0 || arg.p[0] == '/' || arg.p[0] == '-' || arg.n >= n)
+		return false;
+	return point[n - arg.n - 1] == '/' &&
+	       span_equal(arg, span_of((const uint8_t *)point + n - arg.n, arg.n));
+}
+
 /* Whether a process has the name in that of its program, and the point among its arguments. */
 static bool serves(const char *pid, const char *name, const char *point, struct buf *args)
 {
@@ -40,7 +53,7 @@ static bool serves(const char *pid, const char *name, const char *point, struct 
 	n = readlink(path, cwd, sizeof cwd - 1);
 	cwd[n > 0 ? n : 0] = '\0';
 	while (!found && mount_next_piece(&rest, '\0', &arg))
-		found = mount_same_place(arg, n > 0 ? cwd : NULL, point);
+		found = may_name(arg, n > 0 ? cwd : NULL, point);
 	return found;
 }
 

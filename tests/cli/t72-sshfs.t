@@ -36,7 +36,7 @@ serve_ssh() {
 }
 # In the foreground, so that its process is ours.
 ssh_mount() {
-	sshfs -f -p "$port" ${options:?} -o "IdentityFile=$T/ssh/user" \
+	sshfs -f -p "$port" ${*:-$options} -o "IdentityFile=$T/ssh/user" \
 		-o StrictHostKeyChecking=no,UserKnownHostsFile=/dev/null \
 		"$(id -un)@127.0.0.1:$T/served" mnt 2>mount.log &
 	mount=$!
@@ -57,8 +57,14 @@ trouble() {
 }
 
 options=$(documented 'sshfs \(.*\) user@host:bale /mnt/ssh')
+ok "the options are documented" test "$options"
 serve_ssh
 ssh_mount || skip_all "sshfs did not mount: $(tail -n 1 mount.log)"
 doctor_says through safe fuse.sshfs
+end_mount
+ssh_mount -o idmap=none
+doctor_says through safe fuse.sshfs reconnect
+end_mount
+ssh_mount
 life "$T/mnt" "$T/served"
 finish

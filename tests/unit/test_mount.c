@@ -184,6 +184,25 @@ static void test_words(void **state)
 	assert_false(mount_class_parse("", &class) || mount_class_parse("throug", &class));
 }
 
+/* A program of this name runs: this one. What it serves is in its arguments, or is not. */
+static void test_program(void **state)
+{
+	struct mount_line line = {.type = "fuse.test_mount", .point = "/nowhere/mnt"};
+	struct buf args = BUF_EMPTY;
+
+	(void)state;
+	buf_add_str(&args, "before");
+	mount_program(&line, &args);
+	assert_int_equal(args.n, 0);
+	line.type[0] = '\0';
+	mount_program(&line, &args);
+	assert_int_equal(args.n, 0);
+	assert_false(mount_has(&line, SPAN_EMPTY, "hard"));
+	assert_true(mount_has(&line, span_str("-ohard"), "hard"));
+	assert_false(mount_has(&line, span_str("--harder"), "hard"));
+	buf_release(&args);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(test_types),
 	    cmocka_unit_test(test_rclone),
 	    cmocka_unit_test(test_real),
+	    cmocka_unit_test(test_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
