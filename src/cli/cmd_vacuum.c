@@ -112,6 +112,11 @@ static void show_waiting(
 	if (res->disturbed)
 		report_text(&c->report,
 		    " waiting    others condemn at the same time: deletion is left to a later run\n");
+	if (*res->lacking)
+		report_text(&c->report,
+		    " waiting    for the next backup of client %s: nothing shows yet that it knows what "
+		    "is condemned\n",
+		    res->lacking);
 	if (*res->awaited)
 		report_text(&c->report,
 		    " waiting    for %s, which is unfinished: until its client's next backup, or a "
@@ -213,6 +218,7 @@ static void tell_json(struct cli *c, const struct vacuum_options *o,
 	line_count(line, "waiting", res->waiting);
 	line_real(line, "wait_seconds", (double)wait_of(o, res) / 1e9);
 	line_text(line, "awaited", res->awaited);
+	line_text(line, "lacking", res->lacking);
 	line_count(line, "kept_bundles", res->kept_bundles);
 	line_flag(line, "disturbed", res->disturbed);
 	line_text(line, "band", res->band);

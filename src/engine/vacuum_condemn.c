@@ -251,7 +251,7 @@ static bool condemn_spent(struct vacuum *x, struct tombstone *t, struct err *e)
 
 	for (i = 0; i < x->v.n_v; i++)
 		n += spent(x, &x->v.v[i]);
-	if (n <= SPENT_MANY || x->v.lists[VAC_CLIENTS].n > 0)
+	if (n <= SPENT_MANY || x->v.strict)
 		return true;
 	for (i = 0; i < x->v.n_v; i++) {
 		b = &x->v.v[i];
