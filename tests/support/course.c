@@ -19,6 +19,7 @@
 #include "engine/remove.h"
 #include "engine/undelete.h"
 #include "engine/vacuum.h"
+#include "engine/validate.h"
 #include "repo_make.h"
 #include "scratch.h"
 
@@ -135,7 +136,8 @@ void course_begin(struct course *c, struct ground *g, uint64_t seed,
 			copy_plain(kept, cache);
 	}
 	c->ledger = ledger_new(c->sim);
-	if (chances->lie)
+	c->lies = chances->lie > 0;
+	if (c->lies)
 		ledger_lied_to(c->ledger);
 	for (i = 0; i < (int)c->n_snaps; i++)
 		if (c->snap[i].success)
@@ -192,13 +194,23 @@ static struct repo *open_as(struct course *c, int client)
 	           &r, &e) ? r : NULL;
 }
 
+static const char *const runs[RUN_KINDS] = {
+    "backup", "removal", "prune", "undelete", "vacuum"};
+
 static void tell(struct course *c, int client, enum course_run kind, bool ok)
 {
 	struct tally *t = &c->totals->run[kind];
 
+	ledger_show(c->ledger, client, ok ? "done:" : "failed:", runs[kind]);
 	t->begun++;
 	t->done += ok;
 	t->died += sim_dead(c->sim, client);
+}
+
+static struct repo *begin(struct course *c, int client, enum course_run kind)
+{
+	ledger_show(c->ledger, client, "begins:", runs[kind]);
+	return open_as(c, client);
 }
 
 static void note_snap(struct course *c, const char *band, unsigned version,
@@ -232,7 +244,7 @@ static void change_tree(const char *path, unsigned version)
 
 void course_backup(struct course *c, int client, unsigned version, bool shared)
 {
-	struct repo *r = open_as(c, client);
+	struct repo *r = begin(c, client, RUN_BACKUP);
 	struct backup_options o;
 	struct backup_result res = {.complete = false};
 	struct err e = ERR_EMPTY;
@@ -302,7 +314,7 @@ static void note_reason(struct course *c, const struct err *e)
 
 void course_vacuum(struct course *c, int client, int below)
 {
-	struct repo *r = open_as(c, client);
+	struct repo *r = begin(c, client, RUN_VACUUM);
 	struct vacuum_options o;
 	struct vacuum_result res = {.total_bytes = 0};
 	struct err e = ERR_EMPTY;
@@ -330,13 +342,15 @@ void course_vacuum(struct course *c, int client, int below)
 	c->totals->vacuums_copying += res.copied_bytes > 0;
 	if (!ok && !sim_dead(c->sim, client))
 		note_reason(c, &e);
+	if (!ok)
+		ledger_show(c->ledger, client, "refused:", e.text);
 	tell(c, client, RUN_VACUUM, ok);
 	repo_close(r);
 }
 
 void course_remove(struct course *c, int client, unsigned snap)
 {
-	struct repo *r = snap < c->n_snaps ? open_as(c, client) : NULL;
+	struct repo *r = snap < c->n_snaps ? begin(c, client, RUN_REMOVE) : NULL;
 	struct bands bands = {0};
 	struct err e = ERR_EMPTY;
 	struct band_info *info;
@@ -363,7 +377,7 @@ static bool decided(void *arg, const struct candidate *x, uint64_t frees, struct
 
 void course_prune(struct course *c, int client, unsigned keep)
 {
-	struct repo *r = open_as(c, client);
+	struct repo *r = begin(c, client, RUN_PRUNE);
 	struct retention policy = {.count = {[KEEP_LAST] = keep}};
 	struct prune_options o = {.policy = &policy, .decision = decided};
 	struct prune_result res = {0};
@@ -376,7 +390,7 @@ void course_prune(struct course *c, int client, unsigned keep)
 
 void course_undelete(struct course *c, int client, unsigned snap)
 {
-	struct repo *r = snap < c->n_snaps ? open_as(c, client) : NULL;
+	struct repo *r = snap < c->n_snaps ? begin(c, client, RUN_UNDELETE) : NULL;
 	struct undelete_options o = {.program = "test"};
 	struct undelete_result res = {.complete = false};
 	const struct course_snap s = c->snap[snap < c->n_snaps ? snap : 0];
@@ -422,4 +436,26 @@ bool course_check(struct course *c)
 		}
 	}
 	return true;
+}
+
+static void on_damage(void *arg, const struct damage_report *d)
+{
+	struct course *c = arg;
+
+	if (d->n_snapshots > 0)
+		snprintf(c->why, sizeof c->why, "validate: %s %s: %s", d->file, d->kind, d->text);
+}
+
+bool course_validate(struct course *c)
+{
+	struct repo *r = open_as(c, -1);
+	struct validate_options o = {.level = VALIDATE_FULL, .damage = on_damage, .arg = c};
+	struct validate_result res = {0};
+	struct err e = ERR_EMPTY;
+	bool ok = r && validate_run(r, &o, NULL, &res, &e);
+
+	if (!ok)
+		snprintf(c->why, sizeof c->why, "validate: %s", e.text);
+	repo_close(r);
+	return ok && res.damaged_paths == 0;
 }

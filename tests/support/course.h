@@ -53,6 +53,7 @@ struct course_snap {
 
 struct course {
 	struct ground *ground;
+	bool lies;             /* the storage does */
 	struct sim *sim;
 	struct ledger *ledger;
 	int64_t grace, pause; /* between runs: at most */
@@ -84,6 +85,9 @@ void course_vacuum(struct course *c, int client, int below);
 
 /* All that must hold now: nothing was lost, and every snapshot restores. */
 bool course_check(struct course *c);
+
+/* What validate says of every byte: no path of any snapshot is damaged. */
+bool course_validate(struct course *c);
 
 void course_totals_add(struct course_totals *to, const struct course_totals *x);
 void course_totals_print(const struct course_totals *t);

@@ -12,6 +12,7 @@
 #include "band/stream.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "format/tombstone.h"
 #include "repo_make.h"
 #include "stores.h"
 
@@ -21,7 +22,7 @@
 struct place {
 	struct id name;
 	int64_t born;
-	bool gone;
+	bool gone, condemned;
 	struct id *ids;
 	uint32_t n;
 };
@@ -56,7 +57,7 @@ struct ledger {
 	size_t n, cap;
 	bool relies[SIM_CLIENTS], open[SIM_CLIENTS]; /* open: between head and tail */
 	struct ledger_counts counts;
-	bool lies;
+	bool lies, show;
 	char loss[1200];
 };
 
@@ -209,13 +210,27 @@ void ledger_lied_to(struct ledger *l)
 	l->lies = true;
 }
 
-/* What is not there when the tail is written never was. */
+static bool stands_for_good(const struct ledger *l, const struct id *id)
+{
+	uint64_t *first = map_get(&l->chains, id), at;
+
+	for (at = first ? *first : NOWHERE; at != NOWHERE; at = l->copies[at].next)
+		if (!l->places[l->copies[at].place].gone &&
+		    !l->places[l->copies[at].place].condemned)
+			return true;
+	return false;
+}
+
+/*
+ * What is not there when the tail is written never was. What is only where a snapshot may not
+ * rely on it was to be in a bundle of its own.
+ */
 static void let_off(struct ledger *l, struct snapshot *s)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < s->n; i++)
-		if (stands(l, &s->needs[i], s, false))
+		if (stands_for_good(l, &s->needs[i]))
 			s->needs[kept++] = s->needs[i];
 	s->hurt = s->hurt || kept < s->n;
 	s->n = kept;
@@ -227,6 +242,36 @@ void ledger_success(struct ledger *l, const char *band)
 
 	s->success = true;
 	judge(l, "success", s);
+}
+
+/* --- telling of it: with BALE_SHOW */
+
+static void show(const struct ledger *l, int client, const char *what, const char *folder,
+    const char *name)
+{
+	if (l->show)
+		printf("# %7.3f client %d %s %s/%s\n",
+		    (double)(sim_now(l->sim) % (10000 * SIM_DELTA)) / (double)SIM_DELTA, client, what,
+		    folder, name);
+}
+
+void ledger_show(struct ledger *l, int client, const char *what, const char *name)
+{
+	show(l, client, what, "", name);
+}
+
+static void show_needs(const struct ledger *l, const struct snapshot *s)
+{
+	for (size_t i = 0; l->show && i < s->n; i++)
+		printf("#    needs %02x%02x%02x%02x\n", s->needs[i].b[0], s->needs[i].b[1],
+		    s->needs[i].b[2], s->needs[i].b[3]);
+}
+
+static void show_chunks(const struct ledger *l, const struct place *p)
+{
+	for (uint32_t i = 0; l->show && i < p->n; i++)
+		printf("#    holds %02x%02x%02x%02x\n", p->ids[i].b[0], p->ids[i].b[1],
+		    p->ids[i].b[2], p->ids[i].b[3]);
 }
 
 /* --- what comes */
@@ -257,6 +302,7 @@ static void add_bundle(
 		map_put(&l->chains, &p->ids[i], l->n_copies++);
 	}
 	l->n_places++;
+	show_chunks(l, p);
 	bundle_free(b);
 }
 
@@ -275,6 +321,7 @@ static void add_tail(struct ledger *l, const char *file, const char *name)
 		l->counts.tails++;
 		if (!follow(l, &b, s, &e) && !s->broken)
 			s->broken = mem_strdup(e.text);
+		show_needs(l, s);
 		if (l->lies)
 			let_off(l, s);
 		judge(l, "tail", s);
@@ -317,12 +364,35 @@ static void add_band_file(struct ledger *l, int client, const char *file)
 	}
 }
 
+static void add_stone(struct ledger *l, const char *name)
+{
+	struct buf secret = BUF_EMPTY;
+	struct json_file jf;
+	struct tombstone t;
+	uint64_t *at;
+
+	tombstone_init(&t);
+	if (repo_get_json(l->repo, "tombstones", name, "tombstone", &jf, &secret, NULL)) {
+		if (!tombstone_decode(&jf, &t, NULL))
+			abort();
+		json_file_close(&jf);
+	}
+	for (size_t i = 0; i < t.n_bundles; i++)
+		if ((at = map_get(&l->bundles, &t.bundles[i])))
+			l->places[*at].condemned = true;
+	tombstone_release(&t);
+	buf_release(&secret);
+}
+
 static void on_put(void *arg, int client, const char *folder, const char *name)
 {
 	struct ledger *l = arg;
 
+	show(l, client, "put", folder, name);
 	if (strcmp(folder, "bands") == 0)
 		add_band_file(l, client, name);
+	else if (strcmp(folder, "tombstones") == 0)
+		add_stone(l, name);
 	else if (strcmp(folder, "hunks") == 0)
 		add_bundle(l, FILE_HUNKS, folder, name);
 	else if (strncmp(folder, "data/", 5) == 0)
@@ -341,7 +411,7 @@ static void on_removed(void *arg, int client, const char *folder, const char *na
 	bool beside = false;
 	size_t i, k;
 
-	(void)folder;
+	show(l, client, "removed", folder, name);
 	at = id_of_name(name, &id) ? map_get(&l->bundles, &id) : NULL;
 	if (!at)
 		return;
@@ -384,6 +454,7 @@ struct ledger *ledger_new(struct sim *sim)
 	struct err e = ERR_EMPTY;
 
 	l->sim = sim;
+	l->show = getenv("BALE_SHOW") != NULL;
 	map_init(&l->chains, ID_SIZE);
 	map_init(&l->bundles, ID_SIZE);
 	if (!repo_open(sim_store(sim, -1), sim_env(sim, -1), secret_right, NULL, &l->repo, &e)) {

@@ -39,6 +39,9 @@ void ledger_lied_to(struct ledger *l);
 /* What was lost first; NULL: nothing. */
 const char *ledger_loss(const struct ledger *l);
 
+/* Tell of an event, among the files that come and go, where BALE_SHOW is set. */
+void ledger_show(struct ledger *l, int client, const char *what, const char *name);
+
 /* A client works on a run that relies on older data: a backup, an undelete. */
 void ledger_relies(struct ledger *l, int client, bool yes);
 
