@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the engines with one fault of the protocol after the other (src/base/mutant.h), and
-# demand that the tests of interleavings notice each: the random courses within SEEDS (10000)
-# seeds, else the search of schedules. MUTANTS=… chooses. ALL=1 asks both of each.
+# demand that the tests of interleavings notice each: the search of schedules with 1 preemption,
+# else the random courses within SEEDS (10000) seeds. MUTANTS=… chooses. ALL=1 asks both of each.
 set -u
 cd "$(dirname "$0")/.."
 n=0 missed=0
@@ -9,13 +9,13 @@ for name in $(sed -n 's/^\tMUTANT_\([A-Z_]*\).*/\1/p' src/base/mutant.h); do
 	n=$((n + 1))
 	case " ${MUTANTS:-$n} " in *" $n "*) ;; *) continue ;; esac
 	${MAKE:-make} -s MUTANT=$n mutant || exit 1
-	m=${O:-build/plain}/mutant-$n
-	seed=$(BALE_SEEDS=${SEEDS:-10000} $m/test_interleave 2>/dev/null |
+	m=${O:-build/plain}/mutant-$n seed=
+	schedule=$(BALE_TEST_STRIDE=1 "$m/test_schedules" 2>/dev/null |
 		sed -n 's/^# LOSS //p' | head -1)
-	schedule=
-	[ -n "$seed" ] && [ -z "${ALL:-}" ] ||
-		schedule=$($m/test_schedules 2>/dev/null | sed -n 's/^# LOSS //p' | head -1)
-	echo "mutant $n $name: ${seed:-no seed}${schedule:+; $schedule}"
+	[ -n "$schedule" ] && [ -z "${ALL:-}" ] ||
+		seed=$(BALE_SEEDS=${SEEDS:-10000} "$m/test_interleave" 2>/dev/null |
+			sed -n 's/^# LOSS //p' | head -1)
+	echo "mutant $n $name: ${seed:-${ALL:+no seed}}${schedule:+ $schedule}"
 	[ -n "$seed$schedule" ] || missed=1
 done
 [ $missed = 0 ] || echo "not every mutant was noticed"

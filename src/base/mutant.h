@@ -19,7 +19,6 @@ enum {
 	MUTANT_BLIND_HINTS,   /* a vacuum believes hints, whatever stands there */
 	MUTANT_FENCE_AT_ONCE, /* a vacuum does not watch fences for a tail that comes late */
 	MUTANT_FENCE_UNSEEN,  /* a backup does not look for a fence at its end */
-	MUTANT_ONE_LOOK,      /* a vacuum does not look at tombstones again (V7) */
 	MUTANT_NO_SETTLING,   /* copies that not everybody sees yet count as survivors (V8) */
 	MUTANT_NO_READING,    /* survivors are not read (V8) */
 	MUTANT_STONES_EARLY,  /* tombstones go as soon as nothing that they name is listed */

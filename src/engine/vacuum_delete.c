@@ -237,7 +237,7 @@ static bool retire(struct vacuum *x, size_t i, struct err *e)
 	    (stone_age(x, s, "gone") < x->o->grace && !x->o->sole_client &&
 	        !MUTANT(STONES_EARLY)))
 		return true;
-	for (k = 0; k < s->t.n_bundles; k++)
+	for (k = 0; !MUTANT(STONES_EARLY) && k < s->t.n_bundles; k++)
 		if (bundle_named(x, &s->t.bundles[k]) &&
 		    !told_by_another(x, i, &s->t.bundles[k]))
 			return true;

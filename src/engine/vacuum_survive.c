@@ -27,7 +27,7 @@ bool vacuum_look_again(struct vacuum *x, bool *same, struct err *e)
 	size_t i;
 
 	*same = true;
-	for (i = 0; !MUTANT(ONE_LOOK) && ok && *same && i < names.n; i++)
+	for (i = 0; ok && *same && i < names.n; i++)
 		if (!vac_stone(&x->v, names.names[i]))
 			ok = vac_new_stone(&x->v, names.names[i], same, e);
 	store_listing_release(&names);

@@ -183,7 +183,7 @@ bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
 	}
 	if (!s->planned || point)
 		hand_over(s, c, point);
-	if (!c->dead && (s->counts.by[client] == c->doom || sim_chance(s, s->chances.crash))) {
+	if (!c->dead && sim_chance(s, s->chances.crash)) {
 		s->counts.crashes++;
 		c->dead = true;
 	}
@@ -207,11 +207,19 @@ void sim_pause(struct sim *s, int client, int64_t ns)
 void sim_begin(struct sim *s, int client)
 {
 	s->client[client].dead = false;
+	s->client[client].doom = NULL;
 }
 
-void sim_doom(struct sim *s, int client, uint64_t n)
+void sim_nap(struct sim *s, int client, const char *name, int64_t ns)
 {
-	s->client[client].doom = s->counts.by[client] + n + 1;
+	s->client[client].nap = name;
+	s->client[client].nap_ns = ns;
+}
+
+void sim_doom(struct sim *s, int client, const char *name, bool after)
+{
+	s->client[client].doom = name;
+	s->client[client].after = after;
 }
 
 bool sim_dead(const struct sim *s, int client)

@@ -22,6 +22,7 @@ struct sim;
 /* Chances are in a thousand, for each operation or hand-over. */
 struct sim_chances {
 	unsigned see;    /* that a young change is seen */
+	bool apart;      /* of bundles the contrary of what is seen of other files */
 	bool sticky;     /* what was seen once stays seen */
 	unsigned torn;   /* that a young file which is seen is cut short */
 	unsigned ghost;  /* that a file which is gone, and is listed, can be read */
@@ -60,8 +61,11 @@ bool sim_dead(const struct sim *s, int client);
 /* In a client's script: nothing happens for so long. Outside: so much time passes. */
 void sim_pause(struct sim *s, int client, int64_t ns);
 
-/* A client's run dies at its nth operation from now on, counted from 0. */
-void sim_doom(struct sim *s, int client, uint64_t n);
+/* A client's run dies just before or after it puts a file with this in its name. */
+void sim_doom(struct sim *s, int client, const char *name, bool after);
+
+/* A client sleeps for so long just before it next puts a file with this in its name. */
+void sim_nap(struct sim *s, int client, const char *name, int64_t ns);
 
 /* Run the scripts of so many clients to their ends. */
 typedef void sim_script(void *arg, int client);

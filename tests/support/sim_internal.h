@@ -30,7 +30,10 @@ struct sim_client {
 	void *stack;
 	bool ended, dead;
 	int64_t wake;
-	uint64_t doom;  /* operations of it, at which it dies; 0: never */
+	const char *doom; /* see sim_doom; NULL: it does not die so */
+	bool after;
+	const char *nap; /* see sim_nap; NULL: none */
+	int64_t nap_ns;
 	uint64_t state; /* of its random bytes */
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "format/wire.h"
 #include "sim_internal.h"
 #include "stores.h"
 
@@ -80,16 +81,25 @@ static struct sim_file *file_add(struct sim *s, const char *folder, const char *
 
 /* --- who sees what */
 
-/* Whether a change of that time, by that client, shows. */
-static bool shows(struct view *v, int by, int64_t at, unsigned *noticed)
+static bool is_bundle(const struct sim_file *f)
+{
+	return !strchr(f->name, '-') && strlen(f->name) == 2 * ID_SIZE;
+}
+
+/* Whether a file's change of that time, by that client, shows. */
+static bool shows(struct view *v, const struct sim_file *f, int by, int64_t at,
+    unsigned *noticed)
 {
 	struct sim *s = v->sim;
+	unsigned see = s->chances.see;
 
 	if (v->client < 0 || by == v->client || s->now - at >= SIM_DELTA)
 		return true;
 	if (s->chances.sticky && *noticed & 1u << v->client)
 		return true;
-	if (!sim_chance(s, s->chances.see)) {
+	if (s->chances.apart && is_bundle(f))
+		see = 1000 - see;
+	if (!sim_chance(s, see)) {
 		s->counts.late++;
 		return false;
 	}
@@ -99,11 +109,11 @@ static bool shows(struct view *v, int by, int64_t at, unsigned *noticed)
 
 static bool listed(struct view *v, struct sim_file *f)
 {
-	if (!shows(v, f->maker, f->born, &f->seen))
+	if (!shows(v, f, f->maker, f->born, &f->seen))
 		return false;
 	if (f->died == INT64_MAX)
 		return true;
-	if (shows(v, f->killer, f->died, &f->gone))
+	if (shows(v, f, f->killer, f->died, &f->gone))
 		return false;
 	v->sim->counts.ghosts++;
 	return true;
@@ -130,7 +140,7 @@ static struct sim_file *reach(struct view *v, const char *folder, const char *na
 	if (!enter(v, deletable(folder), e))
 		return NULL;
 	f = file_find(v->sim, folder, name);
-	if (f && (f->died == INT64_MAX ? shows(v, f->maker, f->born, &f->seen) :
+	if (f && (f->died == INT64_MAX ? shows(v, f, f->maker, f->born, &f->seen) :
 	    listed(v, f) && sim_chance(v->sim, v->sim->chances.ghost)))
 		return f;
 	err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
@@ -161,6 +171,27 @@ static void leave(struct view *v, const char *folder, const char *name,
 		s->watch.put(s->watch.arg, v->client, folder, name);
 }
 
+/* Whether the run dies with this put. */
+static bool doomed(struct view *v, const char *name, bool after)
+{
+	struct sim_client *c = v->client < 0 ? NULL : &v->sim->client[v->client];
+
+	if (!c || !c->doom || c->after != after || !strstr(name, c->doom))
+		return false;
+	c->dead = true;
+	return true;
+}
+
+static void nap(struct view *v, const char *name)
+{
+	struct sim_client *c = v->client < 0 ? NULL : &v->sim->client[v->client];
+
+	if (!c || !c->nap || !strstr(name, c->nap))
+		return;
+	c->nap = NULL;
+	sim_pause(v->sim, v->client, c->nap_ns);
+}
+
 static bool view_put(struct store *st, const char *folder, const char *name,
     const struct span *parts, size_t n, struct err *e)
 {
@@ -169,11 +200,16 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 	struct sim_file *f;
 	size_t i;
 
+	nap(v, name);
+	if (doomed(v, name, false))
+		return err_set(e, ERR_STOPPED, "the client dies");
 	if (!enter(v, true, e)) {
 		if (!was_dead)
 			leave(v, folder, name, parts, n);
 		return false;
 	}
+	if (file_find(v->sim, folder, name))
+		return err_set(e, ERR_EXISTS, "%s/%s is there", folder, name);
 	f = file_add(v->sim, folder, name);
 	f->maker = v->client;
 	for (i = 0; i < n; i++)
@@ -184,6 +220,7 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 	}
 	if (v->sim->watch.put)
 		v->sim->watch.put(v->sim->watch.arg, v->client, folder, name);
+	doomed(v, name, true);
 	return true;
 }
 
@@ -247,7 +284,7 @@ static bool view_remove(
 	if (!ok && (s->planned || s->client[v->client].dead || !sim_chance(s, 300)))
 		return false;
 	f = file_find(s, folder, name);
-	if (!f || f->died != INT64_MAX || !shows(v, f->maker, f->born, &f->seen))
+	if (!f || f->died != INT64_MAX || !shows(v, f, f->maker, f->born, &f->seen))
 		return ok && err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
 	f->died = s->now;
 	f->killer = v->client;

@@ -102,6 +102,7 @@ static struct sim_chances weather(uint64_t seed, int64_t *pause)
 	bool busy = PICK(&seed, 0, 0, 0, 1);
 
 	w.sticky = PICK(&seed, 0, 1);
+	w.apart = PICK(&seed, 0, 0, 0, 1);
 	w.ghost = (unsigned)PICK(&seed, 0, 300);
 	w.error = (unsigned)PICK(&seed, 0, 0, 0, 3);
 	w.crash = (unsigned)PICK(&seed, 0, 0, 0, 2);

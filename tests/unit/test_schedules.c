@@ -3,8 +3,8 @@
  * schedule with so many preemptions: hand-overs where the one who hands over could have gone
  * on. They are tried at each operation where another client can make a difference (sim.h),
  * and at every operation with BALE_EVERY=1. Each is searched where young changes are seen at
- * once, where they are not seen until it is certain, and where moreover what is gone can
- * still be read. No chunk may be lost at any step (ledger.h), and all snapshots restore.
+ * once; where they are not seen until it is certain, and where moreover what is gone can
+ * still be read; and where only those of bundles are seen late, or only the others. No chunk may be lost at any step (ledger.h), and all snapshots restore.
  *
  *   BALE_PREEMPTIONS=n   that many more than by default
  *   BALE_SCENARIO=text   only scenarios whose name has it in it
@@ -104,31 +104,50 @@ static void both_condemned(struct course *c)
 }
 
 /* A client died in its last moments: before or after its tail. */
-static void died(struct course *c, uint64_t left)
+static void died(struct course *c, bool after)
 {
-	uint64_t n;
-
 	dead(c);
-	n = sim_count(c->sim)->by[0];
-	course_backup(c, 0, 4, false);
-	n = sim_count(c->sim)->by[0] - n;
-	pass(c, SIM_DELTA);
-	course_remove(c, 1, c->n_snaps - 1);
-	pass(c, SIM_DELTA);
 	sim_begin(c->sim, 0);
-	sim_doom(c->sim, 0, n - left);
+	sim_doom(c->sim, 0, "-tail-", after);
 	course_backup(c, 0, 4, false);
 	sim_begin(c->sim, 0);
 }
 
 static void died_before_tail(struct course *c)
 {
-	died(c, 2);
+	died(c, false);
 }
 
 static void died_after_tail(struct course *c)
 {
-	died(c, 1);
+	died(c, true);
+}
+
+/*
+ * Snapshot 1 points to a bundle that is gone; its chunk has been moved, and the snapshot that
+ * pointed to where it is now has just been removed.
+ */
+static void hints_in_vain(struct course *c)
+{
+	partly(c);
+	course_vacuum(c, 1, 100);
+	pass(c, SIM_DELTA);
+	course_vacuum(c, 1, 0);
+	course_backup(c, 2, 4, false);
+	pass(c, GRACE);
+	course_vacuum(c, 1, 0);
+	pass(c, SIM_DELTA);
+	course_remove(c, 2, 2);
+	pass(c, SIM_DELTA);
+}
+
+/* A condemned bundle that a backup relies on, unless it has seen the tombstone. */
+static void relied_on(struct course *c)
+{
+	dead(c);
+	course_vacuum(c, 1, 0);
+	course_backup(c, 0, 4, false);
+	pass(c, GRACE);
 }
 
 /* --- what happens at the same time */
@@ -153,6 +172,64 @@ static void backup_and_whole_vacuum(void *arg, int client)
 	course_vacuum(c, client, 100);
 	sim_pause(c->sim, client, GRACE);
 	course_vacuum(c, client, 100);
+}
+
+static void backup_and_dead_vacuumed(void *arg, int client)
+{
+	struct course *c = arg;
+
+	if (client == 0) {
+		course_backup(c, 0, 3, false);
+		return;
+	}
+	course_vacuum(c, client, 0);
+	sim_pause(c->sim, client, GRACE);
+	course_vacuum(c, client, 0);
+}
+
+/* A vacuum, and soon another. */
+static void backup_and_hasty_vacuum(void *arg, int client)
+{
+	struct course *c = arg;
+
+	if (client == 0) {
+		course_backup(c, 0, 4, false);
+		return;
+	}
+	course_vacuum(c, client, 0);
+	sim_pause(c->sim, client, SIM_DELTA / 10);
+	course_vacuum(c, client, 0);
+}
+
+/* A backup that sleeps at its end, until it is declared dead, and for so long after. */
+static void sleeper(struct course *c, int client, int64_t longer)
+{
+	int i;
+
+	if (client == 0) {
+		sim_nap(c->sim, 0, "-tail-", 9 * SIM_DELTA + longer);
+		course_backup(c, 0, 4, false);
+		return;
+	}
+	course_vacuum(c, client, 0);
+	sim_pause(c->sim, client, SIM_DELTA);
+	course_vacuum(c, client, 0); /* sees the head for certain */
+	sim_pause(c->sim, client, 8 * SIM_DELTA);
+	course_vacuum(c, client, 0);
+	for (i = 0; i < 2; i++) {
+		sim_pause(c->sim, client, longer);
+		course_vacuum(c, client, 0);
+	}
+}
+
+static void declared_dead_just_then(void *arg, int client)
+{
+	sleeper(arg, client, SIM_DELTA / 2);
+}
+
+static void declared_dead_long_ago(void *arg, int client)
+{
+	sleeper(arg, client, 3 * SIM_DELTA);
 }
 
 static void two_backups_and_vacuum(void *arg, int client)
@@ -202,7 +279,15 @@ static const struct scenario scenarios[] = {
     {"undelete | vacuum deletes", 2, 2, condemned, undelete_and_vacuum},
     {"removal, undelete | vacuum condemns and deletes", 2, 1, partly,
         prune_undelete_and_vacuum},
+    {"backup | vacuum, hints in vain", 2, 1, hints_in_vain, backup_and_dead_vacuumed},
     {"2 vacuums delete, each one copy", 4, 1, both_condemned, two_vacuums},
+    {"backup | vacuum, and soon again", 2, 1, dead, backup_and_hasty_vacuum},
+    {"backup | vacuum deletes, and soon again", 2, 1, condemned, backup_and_hasty_vacuum},
+    {"backup | vacuum saves, and soon again", 2, 1, relied_on, backup_and_hasty_vacuum},
+    {"backup, declared dead just before it ends | vacuums", 2, 1, dead,
+        declared_dead_just_then},
+    {"backup, declared dead long before it ends | vacuums", 2, 1, dead,
+        declared_dead_long_ago},
     {"backup of one who died before its tail | vacuum", 2, 1, died_before_tail,
         backup_and_whole_vacuum},
     {"backup of one who died after its tail | vacuum", 2, 1, died_after_tail,
@@ -229,8 +314,9 @@ static void tell_loss(struct search *s, const char *why)
 	size_t n;
 	unsigned i;
 
-	n = (size_t)snprintf(s->loss, sizeof s->loss, "%s; see %u, ghost %u; first %d",
-	    s->scenario->name, s->weather->see, s->weather->ghost, s->first);
+	n = (size_t)snprintf(s->loss, sizeof s->loss, "%s; see %u%s, ghost %u; first %d",
+	    s->scenario->name, s->weather->see, s->weather->apart ? ", bundles not" : "",
+	    s->weather->ghost, s->first);
 	for (i = 0; i < s->n_plan; i++)
 		n += (size_t)snprintf(s->loss + n, sizeof s->loss - n, ", at %u to %d",
 		    s->plan[i].at, s->plan[i].to);
@@ -243,7 +329,7 @@ static unsigned run_plan(struct search *s, uint8_t *there, int8_t *who)
 	static struct course c;
 	unsigned n, i;
 
-	course_begin(&c, s->ground, 1, s->weather, &s->base);
+	course_begin(&c, s->ground, 2, s->weather, &s->base);
 	sim_plan(c.sim, s->first, s->plan, s->n_plan, s->every);
 	sim_run(c.sim, s->scenario->clients, s->scenario->script, &c);
 	n = sim_points(c.sim);
@@ -307,7 +393,8 @@ static unsigned number(const char *name)
 static void test_schedules(void **state)
 {
 	static const struct sim_chances weathers[] = {
-	    {.see = 1000}, {.see = 0}, {.see = 0, .ghost = 1000}};
+	    {.see = 1000}, {.see = 0}, {.see = 0, .ghost = 1000},
+	    {.see = 1000, .apart = true, .ghost = 1000}, {.see = 0, .apart = true}};
 	const char *only = getenv("BALE_SCENARIO");
 	static struct search s;
 	unsigned losses = 0, more = number("BALE_PREEMPTIONS");
@@ -323,7 +410,7 @@ static void test_schedules(void **state)
 			s.max = 1;
 		if (s.max > SWITCHES)
 			s.max = SWITCHES;
-		for (k = 0; k < 3 && !s.loss[0]; k++) {
+		for (k = 0; k < sizeof weathers / sizeof *weathers && !s.loss[0]; k++) {
 			s.weather = &weathers[k];
 			search_weather(&s);
 		}
