@@ -313,6 +313,7 @@ int sim_who(const struct sim *s, unsigned at)
 struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chances)
 {
 	struct sim *s = mem_zalloc(sizeof *s);
+	uint64_t z;
 	int i;
 
 	s->state = seed;
@@ -324,9 +325,8 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 		    env_now, env_now, env_sleep, env_random, env_yield, env_boot};
 		s->client[i].sim = s;
 		s->client[i].number = i;
-		s->client[i].state = seed * SIM_CLIENTS + (uint64_t)i;
-		mix(&s->client[i].state);
-		s->client[i].state *= 0x9e3779b97f4a7c15u;
+		z = seed * SIM_CLIENTS + (uint64_t)i;
+		s->client[i].state = mix(&z);
 	}
 	return s;
 }
