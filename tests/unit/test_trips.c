@@ -126,13 +126,14 @@ static void test_unchanged(void **state)
 /* One bundle of data and one of hunks, and their delta; the index is listed. */
 static void test_one_changed(void **state)
 {
+	const char bytes[70] = "too many to stand in the entry";
 	struct store_counts n;
 	struct scene s;
 
 	(void)state;
 	scene_begin(&s, 3);
 	scratch_file(s.w.dir, "src/d0/f0", "changed", 7);
-	scratch_file(s.w.dir, "src/d0/f7", s.cache, 70);
+	scratch_file(s.w.dir, "src/d0/f7", bytes, sizeof bytes);
 	backup(&s, s.cache, &n);
 	assert_true(n.put <= 5);
 	assert_true(n.get <= 3);
