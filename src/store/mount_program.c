@@ -19,59 +19,79 @@ static struct span base_of(struct span path)
 	return slash ? span_of(slash + 1, path.n - (size_t)(slash + 1 - path.p)) : path;
 }
 
+/* How sure it is that a process serves a mount. */
+enum serving { SERVES_NOT, SERVES_PERHAPS, SERVES };
+
 /* A program that has gone to "/" since knows no longer what "mnt" was: its end must do. */
-static bool may_name(struct span arg, const char *cwd, const char *point)
+static enum serving names_point(struct span arg, const char *cwd, const char *point)
 {
 	size_t n = strlen(point);
 
 	if (mount_same_place(arg, cwd, point))
-		return true;
-	if (arg.n == 0 || arg.p[0] == '/' || arg.p[0] == '-' || arg.n >= n)
-		return false;
-	return point[n - arg.n - 1] == '/' &&
-	       span_equal(arg, span_of((const uint8_t *)point + n - arg.n, arg.n));
+		return SERVES;
+	if ((cwd && strcmp(cwd, "/") != 0) || arg.n == 0 || arg.p[0] == '/' ||
+	    arg.p[0] == '-' || arg.n >= n || point[n - arg.n - 1] != '/')
+		return SERVES_NOT;
+	return span_equal(arg, span_of((const uint8_t *)point + n - arg.n, arg.n))
+	    ? SERVES_PERHAPS
+	    : SERVES_NOT;
 }
 
 /* Whether a process has the name in that of its program, and the point among its arguments. */
-static bool serves(const char *pid, const char *name, const char *point, struct buf *args)
+static enum serving serves(
+    const char *pid, const char *name, const char *point, struct buf *args)
 {
+	enum serving best = SERVES_NOT, how;
 	char path[64], cwd[4096];
 	struct span rest, arg;
-	bool found = false;
 	ssize_t n;
 
 	snprintf(path, sizeof path, "/proc/%.16s/cmdline", pid);
 	if (!mount_read_proc(path, args))
-		return false;
+		return SERVES_NOT;
 	rest = buf_span(args);
 	if (!mount_next_piece(&rest, '\0', &arg))
-		return false;
+		return SERVES_NOT;
 	arg = base_of(arg);
 	if (!memmem(arg.p, arg.n, name, strlen(name)))
-		return false;
+		return SERVES_NOT;
 	snprintf(path, sizeof path, "/proc/%.16s/cwd", pid);
 	n = readlink(path, cwd, sizeof cwd - 1);
 	cwd[n > 0 ? n : 0] = '\0';
-	while (!found && mount_next_piece(&rest, '\0', &arg))
-		found = may_name(arg, n > 0 ? cwd : NULL, point);
-	return found;
+	while (best != SERVES && mount_next_piece(&rest, '\0', &arg)) {
+		how = names_point(arg, n > 0 ? cwd : NULL, point);
+		if (how > best)
+			best = how;
+	}
+	return best;
 }
 
+/* Of several that may serve it nothing can be told. */
 void mount_program(const struct mount_line *line, struct buf *args)
 {
-	bool fuse = strncmp(line->type, "fuse.", 5) == 0, found = false;
+	DIR *proc = strncmp(line->type, "fuse.", 5) == 0 ? opendir("/proc") : NULL;
+	enum serving best = SERVES_NOT, how;
+	struct buf one = BUF_EMPTY;
+	unsigned perhaps = 0;
 	struct dirent *d;
-	DIR *proc;
 
 	buf_clear(args);
-	proc = fuse ? opendir("/proc") : NULL;
-	while (proc && !found && (d = readdir(proc)))
-		found = isdigit((unsigned char)d->d_name[0]) &&
-			serves(d->d_name, line->type + 5, line->point, args);
+	while (proc && best != SERVES && (d = readdir(proc))) {
+		if (!isdigit((unsigned char)d->d_name[0]))
+			continue;
+		how = serves(d->d_name, line->type + 5, line->point, &one);
+		perhaps += how == SERVES_PERHAPS;
+		if (how <= best)
+			continue;
+		best = how;
+		buf_clear(args);
+		buf_add_span(args, buf_span(&one));
+	}
 	if (proc)
 		closedir(proc);
-	if (!found)
+	if (best == SERVES_NOT || (best == SERVES_PERHAPS && perhaps > 1))
 		buf_clear(args);
+	buf_release(&one);
 }
 
 /* "name" or "name=value"; '_' for '-' too, as rclone allows in -o. */
