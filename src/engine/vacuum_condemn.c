@@ -172,7 +172,7 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 	struct json_body body = JSON_BODY_EMPTY;
 	char name[NAME_MAX_LEN + 1], key[NAME_MAX_LEN + 16];
 	uint64_t size = 0;
-	bool ok, settled;
+	bool ok;
 
 	tombstone_encode(t, &body);
 	ok = repo_put_json(x->repo, "tombstones", "tombstone", vacuum_any_name, NULL, &body, name,
@@ -188,8 +188,7 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 		strict_keep(x->cache, name, t);
 		band_run_note(&x->band);
 	}
-	/* The wait begins when it is on the storage. */
-	if (!repo_settle(x->repo, &settled, e))
+	if (!vacuum_settle(x, e))
 		return false;
 	snprintf(key, sizeof key, "stone %s", name);
 	waits_age(x->waits, key);

@@ -37,6 +37,8 @@ static bool wait_for(struct vacuum *x, const struct vac_band *b, struct err *e)
 	if (!band_note_put(x->repo, &b->info->name, BAND_FENCE, x->band.client.id, &size, e))
 		return false;
 	x->result->written_bytes += size;
+	if (!vacuum_settle(x, e))
+		return false;
 	snprintf(key, sizeof key, "fence %s", b->info->name.text);
 	waits_age(x->waits, key);
 	return true;

@@ -26,6 +26,8 @@ static bool delta_put(struct vacuum *x, struct err *e)
 		return err_wrap(e, "delta of band %s", x->band.name.text);
 	name_of_id(&id, name);
 	string_list_add(&x->deltas, span_str(name));
+	if (!vacuum_settle(x, e))
+		return false;
 	vac_delta_age(x->waits, &id);
 	delta_writer_release(&x->delta);
 	x->delta = (struct delta_writer)DELTA_WRITER_EMPTY;

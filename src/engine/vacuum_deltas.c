@@ -68,11 +68,13 @@ static uint32_t ids_offset(const struct directory *d, size_t encoded)
 	return (uint32_t)(encoded - lengths - (size_t)d->n_chunks * ID_SIZE);
 }
 
-/* A directory that is not valid makes its bundle unknown, not the delta. */
-/* Over a mount that is its own cache, what this client put may be read and not be there. */
+/*
+ * Over a mount that is its own cache, what this client put may be read and not be there; unless
+ * it is settled, as this run has done before it looked.
+ */
 static bool is_late(const struct vac *v, const struct vac_band *run)
 {
-	if (!v->strict || v->repo->store->mount == MOUNT_THROUGH)
+	if (!v->strict || v->repo->store->mount == MOUNT_THROUGH || v->repo->settle)
 		return false;
 	if (!run)
 		return true;
@@ -80,6 +82,7 @@ static bool is_late(const struct vac *v, const struct vac_band *run)
 	    !(run->tail && run->band.settled);
 }
 
+/* A directory that is not valid makes its bundle unknown, not the delta. */
 static bool take_bundle(struct vac *v, const struct delta_bundle *b, bool settled,
     struct directory *dir, struct err *e)
 {

@@ -25,6 +25,13 @@ static void fill_head(const struct vacuum *x, struct band *b)
 	b->user = mem_strdup(x->o->user);
 }
 
+bool vacuum_settle(struct vacuum *x, struct err *e)
+{
+	bool settled;
+
+	return repo_settle(x->repo, &settled, e);
+}
+
 static bool begin(struct vacuum *x, struct err *e)
 {
 	struct band head;
@@ -38,7 +45,8 @@ static bool begin(struct vacuum *x, struct err *e)
 	if (!ok)
 		return false;
 	memcpy(x->result->band, x->band.name.text, sizeof x->band.name.text);
-	return band_run_look(&x->band, e) && band_run_fence_own(&x->band, e);
+	return vacuum_settle(x, e) && band_run_look(&x->band, e) &&
+	    band_run_fence_own(&x->band, e);
 }
 
 static bool finish(struct vacuum *x, struct err *e)

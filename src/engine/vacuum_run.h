@@ -63,6 +63,9 @@ struct vacuum {
 bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *m,
     struct vacuum_result *out, struct err *e);
 
+/* What was put so far is on the storage, as far as it can be told: a wait may begin. */
+bool vacuum_settle(struct vacuum *x, struct err *e);
+
 /* --- vacuum_copy.c */
 
 void copy_init(struct vacuum *x);

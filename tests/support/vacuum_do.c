@@ -272,6 +272,12 @@ void vacuum_do_init(struct vacuum_options *o)
 bool vacuum_do(struct store *store, const struct vacuum_options *o,
     struct vacuum_result *out, struct err *e)
 {
+	return vacuum_do_settled(store, o, NULL, NULL, out, e);
+}
+
+bool vacuum_do_settled(struct store *store, const struct vacuum_options *o,
+    repo_settle_fn *settle, void *settle_arg, struct vacuum_result *out, struct err *e)
+{
 	static uint64_t seeds = 500000;
 	struct env *env = env_fixed_new(backup_clock(), 0, ++seeds);
 	struct repo *r;
@@ -281,6 +287,8 @@ bool vacuum_do(struct store *store, const struct vacuum_options *o,
 	ok = repo_open(store_lend(store), env, secret_right, NULL, &r, e);
 	if (ok) {
 		r->patience = 0;
+		r->settle = settle;
+		r->settle_arg = settle_arg;
 		ok = vacuum_run(r, o, NULL, out, e);
 		repo_close(r);
 	}

@@ -60,7 +60,11 @@ void vacuum_do_init(struct vacuum_options *o);
 bool vacuum_do(struct store *store, const struct vacuum_options *o,
     struct vacuum_result *out, struct err *e);
 
-/* The same; a failure ends the test program. */
+/* The same over a mount that `settle` waits for. */
+bool vacuum_do_settled(struct store *store, const struct vacuum_options *o,
+    repo_settle_fn *settle, void *settle_arg, struct vacuum_result *out, struct err *e);
+
+/* As vacuum_do; a failure ends the test program. */
 void vacuum_must(
     struct store *store, const struct vacuum_options *o, struct vacuum_result *out);
 
