@@ -24,6 +24,16 @@ void string_list_add(struct string_list *l, struct span s)
 	l->v[l->n++] = copy;
 }
 
+bool string_list_has(const struct string_list *l, const char *s)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->v[i], s) == 0)
+			return true;
+	return false;
+}
+
 void string_list_release(struct string_list *l)
 {
 	size_t i;

@@ -3,14 +3,6 @@
 #include "cli/text.h"
 #include "engine/marks.h"
 
-static bool has_tag(const struct string_list *tags, const char *tag)
-{
-	for (size_t i = 0; i < tags->n; i++)
-		if (strcmp(tags->v[i], tag) == 0)
-			return true;
-	return false;
-}
-
 static void tell(struct cli *c, uint64_t written, const char *what)
 {
 	json_t *line = line_new("summary");
@@ -30,7 +22,7 @@ static bool tag_all(struct cli *c, struct marks *marks, struct band *b, bool rem
 	for (int i = 1; i < c->options.n_args; i++) {
 		const char *tag = c->options.args[i];
 
-		if (has_tag(&b->tags, tag) != remove)
+		if (string_list_has(&b->tags, tag) != remove)
 			continue;
 		if (!marks_put(marks, c->repo, &b->name, remove ? MARK_UNTAG : MARK_TAG, tag, e))
 			return false;

@@ -193,15 +193,11 @@ static void read_health(struct band_run *r, const struct store_listing *l)
 
 static void carry_seen(struct band_run *r)
 {
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < r->client.seen.n; i++) {
-		for (k = 0; k < r->seen.n; k++)
-			if (strcmp(r->seen.v[k], r->client.seen.v[i]) == 0)
-				break;
-		if (k == r->seen.n)
+	for (i = 0; i < r->client.seen.n; i++)
+		if (!string_list_has(&r->seen, r->client.seen.v[i]))
 			string_list_add(&r->seen, span_str(r->client.seen.v[i]));
-	}
 }
 
 /* Steps B3 and B4 (docs/protocol.md): tombstones first, then bundles. */

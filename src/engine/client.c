@@ -141,12 +141,7 @@ void client_state_ended(struct client_state *s, const char *band)
 
 void client_state_meet(struct client_state *s, const char *id)
 {
-	size_t i;
-
-	for (i = 0; i < s->met.n; i++)
-		if (strcmp(s->met.v[i], id) == 0)
-			return;
-	if (strcmp(s->id, id) != 0)
+	if (strcmp(s->id, id) != 0 && !string_list_has(&s->met, id))
 		string_list_add(&s->met, span_str(id));
 }
 

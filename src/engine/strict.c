@@ -132,16 +132,6 @@ static void condemn(void *arg, const struct id *name)
 	inventory_condemn(arg, name);
 }
 
-static bool has(const struct string_list *l, const char *s)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		if (strcmp(l->v[i], s) == 0)
-			return true;
-	return false;
-}
-
 /* What was noted when time could be relied on, and is not there, has gone with its bundles. */
 static void forget_gone(struct band_run *r)
 {
@@ -149,7 +139,7 @@ static void forget_gone(struct band_run *r)
 	size_t i, k = 0;
 
 	for (i = 0; i < noted->n; i++) {
-		if (has(&r->seen, noted->v[i]))
+		if (string_list_has(&r->seen, noted->v[i]))
 			noted->v[k++] = noted->v[i];
 		else
 			free(noted->v[i]);
@@ -166,7 +156,7 @@ static bool recall_all(struct band_run *r, bool *all, struct err *e)
 
 	*all = true;
 	for (i = 0; i < noted->n; i++) {
-		if (has(&r->seen, noted->v[i]))
+		if (string_list_has(&r->seen, noted->v[i]))
 			continue;
 		if (!strict_recall(r->repo, r->cache, noted->v[i], condemn, r->inventory, &known, e))
 			return false;
@@ -195,7 +185,7 @@ static void take_leave(struct band_run *r, const struct band *b)
 	for (i = 0; i < b->n_roll; i++)
 		client_state_meet(&r->client, b->roll[i].client);
 	for (i = 0; i < b->seen.n; i++)
-		if (!has(&r->client.seen, b->seen.v[i]))
+		if (!string_list_has(&r->client.seen, b->seen.v[i]))
 			string_list_add(&r->client.seen, span_str(b->seen.v[i]));
 }
 

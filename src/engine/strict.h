@@ -21,9 +21,13 @@ bool strict_find(struct band_run *r, const struct store_listing *clients, struct
  */
 bool strict_look(struct band_run *r, struct err *e);
 
-/* Remember what a tombstone names; recall it: STEP_END where nothing is remembered. */
+/* Remember what a tombstone names. */
 void strict_keep(struct cache *c, const char *name, const struct tombstone *t);
 
+/*
+ * Tell what it names, as it is remembered, or as it can be read though no listing shows it.
+ * *known: whether either was so.
+ */
 typedef void strict_bundle_fn(void *arg, const struct id *name);
 bool strict_recall(struct repo *r, struct cache *c, const char *name, strict_bundle_fn *fn,
     void *arg, bool *known, struct err *e);

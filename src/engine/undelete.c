@@ -70,22 +70,6 @@ static bool check_not_back(struct undeletion *u, const struct bands *bands, stru
 	    u->old.name.text, name);
 }
 
-/* A new client's first band may rely on nothing where nobody may see its head for long. */
-static bool check_client(struct undeletion *u, struct err *e)
-{
-	struct client_state s;
-	bool first;
-
-	if (u->repo->store->mount == MOUNT_THROUGH)
-		return true;
-	client_state_load(u->cache, u->repo->env, &s);
-	first = s.counter == 0;
-	client_state_release(&s);
-	return !first || err_set(e, ERR_REFUSED,
-	    "this client has made no backup here yet, and what it writes may reach the storage "
-	    "late: make a backup first");
-}
-
 static bool read_old(struct undeletion *u, const char *name, struct monitor *m, struct err *e)
 {
 	struct bands bands = {0};
@@ -103,8 +87,7 @@ static bool read_old(struct undeletion *u, const char *name, struct monitor *m, 
 	if (ok && (kind != BAND_TAIL || u->old.kind != BAND_BACKUP || info->fences.n > 0))
 		ok = err_set(e, ERR_REFUSED, "%s was never a complete snapshot",
 		    info->name.text);
-	ok = ok && marks_load(u->repo, m, &marks, e) && check_not_back(u, &bands, e) &&
-	    check_client(u, e);
+	ok = ok && marks_load(u->repo, m, &marks, e) && check_not_back(u, &bands, e);
 	if (ok)
 		marks_apply(marks, &u->old);
 	marks_free(marks);
@@ -229,15 +212,35 @@ static bool take_hunk(void *arg, const struct hunk_ref *r, struct err *e)
 	return true;
 }
 
+/* In strict mode it may all be there, and this run not be allowed to rely on it. */
+static bool refuse(struct undeletion *u, struct err *e)
+{
+	unsigned long long lost = u->out->lost;
+	const char *name = u->old.name.text;
+
+	if (!u->run.strict || u->run.leave)
+		return err_set(e, ERR_REFUSED,
+		    "%llu of the files and folders of snapshot %s need what is gone or about to go; "
+		    "it stays removed", lost, name);
+	string_list_release(&u->out->paths);
+	if (u->run.client.leave)
+		return err_set(e, ERR_REFUSED,
+		    "a tombstone that was there is not shown now, so this client cannot tell whether "
+		    "%llu of the files and folders of snapshot %s are about to go; it stays removed: "
+		    "try again when the storage shows everything", lost, name);
+	return err_set(e, ERR_REFUSED,
+	    "not every client of this repository acknowledges what it writes, so one that is not "
+	    "known to the others yet relies only on what it wrote itself, and %llu of the files and "
+	    "folders of snapshot %s are by others; it stays removed: let another client undelete "
+	    "it, or make a backup here, then one on another client, and try again", lost, name);
+}
+
 static bool resolve_all(struct undeletion *u, struct err *e)
 {
 	struct descent d = {.u = u, .level = u->old.list_level};
 
-	if (!refs_band(&u->refs, &u->old, take_hunk, &d, e))
-		return false;
-	return u->out->lost == 0 || err_set(e, ERR_REFUSED,
-	    "%llu of the files and folders of snapshot %s need what is gone or about to go; it "
-	    "stays removed", (unsigned long long)u->out->lost, u->old.name.text);
+	return refs_band(&u->refs, &u->old, take_hunk, &d, e) &&
+	    (u->out->lost == 0 || refuse(u, e));
 }
 
 /* --- what it becomes */

@@ -51,8 +51,12 @@ void vac_release(struct vac *v)
 		tombstone_release(&v->stones[i].t);
 	free(v->stones);
 	free(v->damage);
-	for (i = 0; i < v->n_v; i++)
+	for (i = 0; i < v->n_v; i++) {
 		band_release(&v->v[i].band);
+		if (v->v[i].link)
+			band_release(v->v[i].link);
+		free(v->v[i].link);
+	}
 	free(v->v);
 	bands_release(&v->bands);
 	map_release(&v->condemned);

@@ -8,27 +8,17 @@
 #include "base/mem.h"
 #include "engine/vacuum_run.h"
 
-static bool has(const struct string_list *l, const char *s)
-{
-	size_t i;
-
-	for (i = 0; i < l->n; i++)
-		if (strcmp(l->v[i], s) == 0)
-			return true;
-	return false;
-}
-
 static void ask(struct string_list *asked, const char *client)
 {
-	if (!has(asked, client))
+	if (!string_list_has(asked, client))
 		string_list_add(asked, span_str(client));
 }
 
 /*
- * The tail of a band, also of one that was removed; NULL where it cannot be had. *room is
- * released by the caller.
+ * The tail of a band, also of one that was removed, which is read once; NULL where it cannot
+ * be had.
  */
-static const struct band *tail_of(struct vacuum *x, const struct vac_band *b, struct band *room)
+static const struct band *tail_of(struct vacuum *x, struct vac_band *b)
 {
 	enum band_file kind;
 
@@ -36,7 +26,11 @@ static const struct band *tail_of(struct vacuum *x, const struct vac_band *b, st
 		return &b->band;
 	if (b->state != VAC_GONE || b->info->tails.n == 0)
 		return NULL;
-	return band_read(x->repo, b->info, &kind, room, NULL) && kind == BAND_TAIL ? room : NULL;
+	if (!b->link) {
+		b->link = mem_zalloc(sizeof *b->link);
+		b->linked = band_read(x->repo, b->info, &kind, b->link, NULL) && kind == BAND_TAIL;
+	}
+	return b->linked ? b->link : NULL;
 }
 
 /* The first band of a client that has seen the tombstone, by its counter; NULL: none. */
@@ -44,7 +38,6 @@ static struct vac_band *first_to_see(struct vacuum *x, const char *client, const
 {
 	struct vac_band *first = NULL, *b;
 	const struct band *tail;
-	struct band room;
 	size_t i;
 
 	for (i = 0; i < x->v.n_v; i++) {
@@ -52,11 +45,9 @@ static struct vac_band *first_to_see(struct vacuum *x, const char *client, const
 		if (strcmp(b->info->name.client, client) != 0 || b->info->fences.n > 0 ||
 		    (first && first->info->name.counter < b->info->name.counter))
 			continue;
-		band_init(&room);
-		tail = tail_of(x, b, &room);
-		if (tail && has(&tail->seen, stone))
+		tail = tail_of(x, b);
+		if (tail && string_list_has(&tail->seen, stone))
 			first = b;
-		band_release(&room);
 	}
 	return first;
 }
@@ -66,17 +57,15 @@ static struct vac_band *first_to_see(struct vacuum *x, const char *client, const
  * registered. Whom those bands tell of is asked in its turn.
  */
 static bool unbroken(
-    struct vacuum *x, const struct vac_band *b, uint64_t base, struct string_list *asked)
+    struct vacuum *x, struct vac_band *b, uint64_t base, struct string_list *asked)
 {
 	const struct band *tail;
 	struct band_name prev;
-	struct band room;
 	bool ok = true;
 	size_t i;
 
 	while (ok && b) {
-		band_init(&room);
-		tail = tail_of(x, b, &room);
+		tail = tail_of(x, b);
 		ok = tail != NULL;
 		for (i = 0; ok && i < tail->n_roll; i++)
 			ask(asked, tail->roll[i].client);
@@ -87,7 +76,6 @@ static bool unbroken(
 		} else {
 			b = NULL;
 		}
-		band_release(&room);
 	}
 	return ok;
 }

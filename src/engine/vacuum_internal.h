@@ -94,6 +94,9 @@ struct vac_band {
 	bool rolled;          /* a roll-call names it */
 	bool wrote;           /* it wrote a bundle that is still there */
 	struct band band;
+	/* vacuum_evidence.c: of one that is gone */
+	bool linked;          /* its tail was read: */
+	struct band *link;    /* NULL: that was not tried yet */
 };
 
 struct vac_stone {

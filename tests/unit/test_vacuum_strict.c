@@ -16,6 +16,7 @@
 #include "engine/band_run.h"
 #include "base/mem.h"
 #include "engine/clients.h"
+#include "engine/undelete.h"
 #include "tests/support/band_make.h"
 #include "tests/support/repo_make.h"
 #include "tests/support/scratch.h"
@@ -246,6 +247,30 @@ static void test_leave_carries_seen(void **state)
 		;
 	assert_true(i < b.seen.n);
 	band_release(&b);
+	teardown(&x);
+}
+
+/* Who has none cannot bring back what another wrote, and is told why. */
+static void test_undelete_without_leave(void **state)
+{
+	struct undelete_options o = {.program = "test"};
+	struct undelete_result res;
+	struct err e = ERR_EMPTY;
+	struct world x;
+	struct repo *r;
+
+	(void)state;
+	setup(&x);
+	backup(&x, A);
+	ages_remove(&x.w, 0);
+	r = backup_open(&x.watch[B].store);
+	o.cache_dir = x.cache[B];
+	assert_false(undelete_run(r, x.w.band[0], &o, NULL, &res, &e));
+	assert_int_equal(e.kind, ERR_REFUSED);
+	assert_non_null(strstr(e.text, "not known to the others yet"));
+	assert_true(res.lost > 0);
+	assert_int_equal(res.paths.n, 0);
+	repo_close(r);
 	teardown(&x);
 }
 
@@ -544,6 +569,7 @@ int main(void)
 	    cmocka_unit_test(test_leave),
 	    cmocka_unit_test(test_leave_of_none),
 	    cmocka_unit_test(test_leave_carries_seen),
+	    cmocka_unit_test(test_undelete_without_leave),
 	    cmocka_unit_test(test_sole_client_has_leave),
 	    cmocka_unit_test(test_condemned_not_listed),
 	    cmocka_unit_test(test_asked),
