@@ -55,6 +55,7 @@ static bool read_checkpoint(struct cli *c, struct backup_options *o, struct err 
 	o->checkpoint = CHECKPOINT;
 	o->checkpoint_ns = CHECKPOINT_NS;
 	v = options_values(&c->options, "checkpoint", &n);
+	o->spaced = n == 0;
 	if (n > 0) {
 		o->checkpoint = 0;
 		o->checkpoint_ns = 0;

@@ -24,6 +24,7 @@ struct backup_options {
 	int level;            /* zstd */
 	uint64_t checkpoint;  /* bytes read between parts; 0: none */
 	int64_t checkpoint_ns; /* or this long; 0: none */
+	bool spaced;          /* none by bytes so soon that parts would take a share of the time */
 	const char *cache_dir; /* see cache.h; NULL: no cache */
 	const char *repo_path; /* where the repository lies, so that it is not backed up; NULL */
 	const volatile bool *stop; /* set by a signal: stop cleanly; may be NULL */

@@ -17,6 +17,7 @@
 
 #define BATCH_BYTES  (1u << 20)
 #define BEHIND_ITEMS 32768
+#define PART_WORTH   200 /* reads of a file; a part takes about ten, so one in twenty */
 
 static void batch_close(struct run *r)
 {
@@ -133,11 +134,23 @@ static void item_done(struct item *it)
 
 /* --- passing */
 
+/*
+ * While a part is put, all else waits: data, hunks, delta and part, one after the other. Where
+ * each takes half a second, bytes alone would have that happen too often.
+ */
+static bool too_soon(const struct run *r)
+{
+	int64_t latency = r->repo->latency;
+
+	return r->o->spaced && latency != INT64_MAX &&
+	    r->repo->env->ticks(r->repo->env) - r->last_part < PART_WORTH * latency;
+}
+
 static bool part_due(const struct run *r)
 {
 	const struct backup_options *o = r->o;
 
-	if (o->checkpoint && r->read_since_part >= o->checkpoint)
+	if (o->checkpoint && r->read_since_part >= o->checkpoint && !too_soon(r))
 		return true;
 	return o->checkpoint_ns && r->read_since_part > 0 &&
 	    r->repo->env->ticks(r->repo->env) - r->last_part >= o->checkpoint_ns;

@@ -72,7 +72,7 @@ bool backup_do(const struct backup_do *d, struct backup_result *out, struct err 
 {
 	static uint64_t seeds = 1000;
 	struct env *env =
-	    env_fixed_new(d->now ? d->now : backup_clock(), 0, d->seed ? d->seed : ++seeds);
+	    env_fixed_new(d->now ? d->now : backup_clock(), d->step, d->seed ? d->seed : ++seeds);
 	const char *const one[] = {d->source, NULL};
 	struct backup_options o;
 	struct repo *r;
@@ -91,6 +91,7 @@ bool backup_do(const struct backup_do *d, struct backup_result *out, struct err 
 	o.puts = d->puts;
 	o.level = 1;
 	o.checkpoint = d->checkpoint;
+	o.spaced = d->spaced;
 	o.ignore_ctime = d->ignore_ctime;
 	o.cache_dir = d->cache;
 	o.stop = d->stop;

@@ -16,7 +16,9 @@ struct backup_do {
 	const char *set;       /* NULL: "home" */
 	unsigned threads, transfers, puts;
 	uint64_t checkpoint;   /* 0: none */
+	bool spaced;           /* as backup_options has it */
 	int64_t now;           /* 0: a minute later than the last run */
+	int64_t step;          /* ns by which the clock moves on at each look */
 	uint64_t seed;         /* 0: another one each time */
 	int64_t patience;      /* 0: as repo_open sets it */
 	bool ignore_ctime;

@@ -85,6 +85,29 @@ static void test_bytes_stored(void **state)
 	world_end(&w);
 }
 
+/* Where each read takes its time, bytes alone do not bring about one part after the other. */
+static void test_parts_spaced(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_begin(&w);
+	make_tree(&w);
+	w.d.checkpoint = 50000;
+	w.d.spaced = true;
+	world_run(&w);
+	assert_true(w.result.parts >= 2);
+	world_end(&w);
+	world_begin(&w);
+	make_tree(&w);
+	w.d.checkpoint = 50000;
+	w.d.spaced = true;
+	w.d.step = 1000000;
+	world_run(&w);
+	assert_int_equal(w.result.parts, 0);
+	world_end(&w);
+}
+
 static void test_changes(void **state)
 {
 	struct world w;
@@ -427,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unchanged),
 	    cmocka_unit_test(test_bytes_stored),
+	    cmocka_unit_test(test_parts_spaced),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_moved_and_copied),
 	    cmocka_unit_test(test_grown),
