@@ -12,6 +12,7 @@
 #include "band/stream.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "format/delta.h"
 #include "format/tombstone.h"
 #include "repo_make.h"
 #include "stores.h"
@@ -24,7 +25,7 @@ struct place {
 	int64_t born;
 	bool gone, condemned;
 	struct id *ids;
-	uint32_t n;
+	size_t n, cap;
 };
 
 /* One copy of a chunk; all of one are a chain. */
@@ -269,41 +270,97 @@ static void show_needs(const struct ledger *l, const struct snapshot *s)
 
 static void show_chunks(const struct ledger *l, const struct place *p)
 {
-	for (uint32_t i = 0; l->show && i < p->n; i++)
+	for (size_t i = 0; l->show && i < p->n; i++)
 		printf("#    holds %02x%02x%02x%02x\n", p->ids[i].b[0], p->ids[i].b[1],
 		    p->ids[i].b[2], p->ids[i].b[3]);
 }
 
 /* --- what comes */
 
-static void add_bundle(
-    struct ledger *l, enum file_type type, const char *folder, const char *name)
+static void add_place(struct ledger *l, enum file_type type, const struct id *name)
+{
+	char text[2 * ID_SIZE + 1], folder[16];
+
+	name_of_id(name, text);
+	l->places = mem_grow(l->places, &l->places_cap, l->n_places + 1, sizeof *l->places);
+	l->places[l->n_places] = (struct place){.name = *name,
+	    .born = sim_born(l->sim, folder_of(type, name, folder), text)};
+	map_put(&l->bundles, name, l->n_places++);
+}
+
+/* To the place that was added last. */
+static void add_copy(struct ledger *l, const struct id *chunk)
+{
+	struct place *p = &l->places[l->n_places - 1];
+	uint64_t *first = map_get(&l->chains, chunk);
+
+	p->ids = mem_grow(p->ids, &p->cap, p->n + 1, sizeof *p->ids);
+	p->ids[p->n++] = *chunk;
+	l->copies = mem_grow(l->copies, &l->copies_cap, l->n_copies + 1, sizeof *l->copies);
+	l->copies[l->n_copies] = (struct copy){l->n_places - 1, first ? *first : NOWHERE};
+	map_put(&l->chains, chunk, l->n_copies++);
+}
+
+static void add_bundle(struct ledger *l, enum file_type type, const char *name)
 {
 	struct err e = ERR_EMPTY;
 	struct bundle *b;
-	struct place *p;
-	uint64_t *first;
 	struct id id;
 	uint32_t i;
 
-	if (!id_of_name(name, &id) || !bundle_open(l->repo, type, &id, &b, &e))
+	if (!id_of_name(name, &id) || map_get(&l->bundles, &id) ||
+	    !bundle_open(l->repo, type, &id, &b, &e))
 		return; /* a part of one */
-	l->places = mem_grow(l->places, &l->places_cap, l->n_places + 1, sizeof *l->places);
-	p = &l->places[l->n_places];
-	*p = (struct place){.name = id, .born = sim_born(l->sim, folder, name),
-	    .n = b->dir.n_chunks};
-	p->ids = mem_array(p->n + 1, sizeof *p->ids);
-	map_put(&l->bundles, &id, l->n_places);
-	for (i = 0; i < p->n; i++) {
-		p->ids[i] = b->dir.ids[i];
-		l->copies = mem_grow(l->copies, &l->copies_cap, l->n_copies + 1, sizeof *l->copies);
-		first = map_get(&l->chains, &p->ids[i]);
-		l->copies[l->n_copies] = (struct copy){l->n_places, first ? *first : NOWHERE};
-		map_put(&l->chains, &p->ids[i], l->n_copies++);
-	}
-	l->n_places++;
-	show_chunks(l, p);
+	add_place(l, type, &id);
+	for (i = 0; i < b->dir.n_chunks; i++)
+		add_copy(l, &b->dir.ids[i]);
+	show_chunks(l, &l->places[l->n_places - 1]);
 	bundle_free(b);
+}
+
+/* What can be read of a part of a bundle, by whoever knows the directory from elsewhere. */
+static void add_part(struct ledger *l, const struct delta_bundle *told)
+{
+	struct bundle b = {.name = told->name, .type = told->type, .tail_at = UINT64_MAX};
+	struct buf stored = BUF_EMPTY, plain = BUF_EMPTY;
+	const struct frame_rec *f;
+	struct span chunk;
+	uint32_t i, k;
+
+	if (!directory_decode(told->directory, &b.dir, NULL))
+		abort();
+	add_place(l, told->type, &told->name);
+	for (i = 0; i < b.dir.n_frames; i++) {
+		f = &b.dir.frames[i];
+		buf_clear(&stored);
+		if (!frame_get(l->repo, &b, i, &stored, NULL) ||
+		    !frame_open(l->repo, f, buf_span(&stored), &plain, NULL))
+			continue;
+		for (k = f->first; k < f->first + f->chunks; k++)
+			if (chunk_in_frame(
+			        l->repo, &b, k, buf_span(&plain), &b.dir.ids[k], &chunk, NULL))
+				add_copy(l, &b.dir.ids[k]);
+	}
+	show_chunks(l, &l->places[l->n_places - 1]);
+	directory_release(&b.dir);
+	buf_release(&stored);
+	buf_release(&plain);
+}
+
+static void add_delta(struct ledger *l, const char *name)
+{
+	struct buf plain = BUF_EMPTY;
+	struct delta_bundle b;
+	struct delta_iter it;
+	struct id id;
+
+	if (!id_of_name(name, &id) || !repo_get_delta(l->repo, &id, &plain, NULL))
+		return; /* a part of one */
+	if (delta_open(&it, buf_span(&plain), NULL))
+		while (delta_next_bundle(&it, &b, NULL) == STEP_ITEM)
+			if (!map_get(&l->bundles, &b.name))
+				add_part(l, &b);
+	buf_release(&plain);
 }
 
 static void add_tail(struct ledger *l, const char *file, const char *name)
@@ -394,9 +451,11 @@ static void on_put(void *arg, int client, const char *folder, const char *name)
 	else if (strcmp(folder, "tombstones") == 0)
 		add_stone(l, name);
 	else if (strcmp(folder, "hunks") == 0)
-		add_bundle(l, FILE_HUNKS, folder, name);
+		add_bundle(l, FILE_HUNKS, name);
+	else if (strcmp(folder, "index") == 0)
+		add_delta(l, name);
 	else if (strncmp(folder, "data/", 5) == 0)
-		add_bundle(l, FILE_DATA, folder, name);
+		add_bundle(l, FILE_DATA, name);
 }
 
 /* --- what goes */
