@@ -118,6 +118,35 @@ static struct packer *make_packer(struct run *r, enum file_type type, const uint
 	return packer_new(r->repo, r->inventory, &o);
 }
 
+struct folder_job {
+	struct job job;
+	struct store *store;
+	const char *name;
+};
+
+static void folder_run(struct job *job)
+{
+	struct folder_job *j = (struct folder_job *)job;
+
+	store_folder(j->store, j->name);
+}
+
+/* Those of which one file is put at the very end, when everything waits for it. */
+static void make_folders(struct run *r)
+{
+	static const char *const names[] = {"hunks", "index"};
+	struct folder_job *j;
+	size_t i;
+
+	for (i = 0; i < sizeof names / sizeof *names; i++) {
+		j = mem_zalloc(sizeof *j);
+		j->job.run = folder_run;
+		j->store = r->repo->store;
+		j->name = names[i];
+		lane_put(r->folders, &j->job);
+	}
+}
+
 /* Bundles of hunks are kept small, so that two kinds in memory cost little more than one. */
 static void make_packers(struct run *r)
 {
@@ -200,6 +229,7 @@ static void setup(struct run *r)
 	r->transfer = pool_new(o->transfers);
 	r->reads = lane_new(r->cpu);
 	r->streams = lane_new(r->cpu);
+	r->folders = lane_new(r->transfer);
 	r->compressors = compressor_cache_new(o->level);
 	r->owners = owners_new();
 	r->reader.repo = r->repo;
@@ -216,6 +246,7 @@ static void setup(struct run *r)
 
 static void teardown(struct run *r)
 {
+	struct job *j;
 	size_t i;
 
 	walk_close(r->walk);
@@ -233,6 +264,9 @@ static void teardown(struct run *r)
 	inventory_free(r->inventory);
 	lane_free(r->reads);
 	lane_free(r->streams);
+	while ((j = lane_take(r->folders)))
+		free(j);
+	lane_free(r->folders);
 	pool_free(r->cpu);
 	pool_free(r->transfer);
 	compressor_cache_free(r->compressors);
@@ -336,6 +370,7 @@ static bool run_once(struct repo *repo, const struct backup_options *o, struct m
 			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));
 	}
 	if (ok) {
+		make_folders(r);
 		make_packers(r);
 		make_writer(r);
 		ok = open_walk(r, e) && loop(r, e);

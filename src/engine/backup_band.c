@@ -13,6 +13,7 @@
 
 #define DELTA_BYTES   (4u << 20)  /* a delta is put when it has grown to this */
 #define SPACE_RESERVE (64u << 20) /* left for prune and vacuum */
+#define SPACE_EVERY   (1u << 30)  /* others write there too */
 
 static void copy_list(struct string_list *l, const char *const *v, size_t n)
 {
@@ -90,6 +91,24 @@ bool band_begin(struct run *r, struct err *e)
 /* --- bundles and deltas */
 
 /*
+ * Asking is a trip on some mounts, and nothing else goes on meanwhile: not before a quarter
+ * of what is free could be used up by this run.
+ */
+static void watch_space(struct run *r)
+{
+	uint64_t space, stored = run_stored(r);
+
+	if (stored < r->space_next || !store_space(r->repo->store, &space))
+		return;
+	if (space < SPACE_RESERVE) {
+		r->low_space = true;
+		return;
+	}
+	space = (space - SPACE_RESERVE) / 4;
+	r->space_next = stored + (space < SPACE_EVERY ? space : SPACE_EVERY);
+}
+
+/*
  * Bundles of data and of hunks are acknowledged in orders that have nothing to do with each
  * other, and those of lists again. So that threads leave no trace, a delta that is put ahead
  * of the others tells of data alone.
@@ -100,7 +119,6 @@ void band_bundle(void *arg, uint32_t number, const struct directory *dir)
 	const struct stocked *s = inventory_get(r->inventory, number);
 	struct band_bundle b = {s->name, s->type == FILE_HUNKS, s->size};
 	struct buf encoded = BUF_EMPTY;
-	uint64_t space;
 
 	directory_encode(dir, &encoded);
 	if (b.hunks) {
@@ -120,8 +138,7 @@ void band_bundle(void *arg, uint32_t number, const struct directory *dir)
 	r->bundles =
 	    mem_grow(r->bundles, &r->bundles_cap, r->n_bundles + 1, sizeof *r->bundles);
 	r->bundles[r->n_bundles++] = b;
-	if (store_space(r->repo->store, &space) && space < SPACE_RESERVE)
-		r->low_space = true;
+	watch_space(r);
 }
 
 /* Empties the writer. */

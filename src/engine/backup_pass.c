@@ -17,7 +17,7 @@
 
 #define BATCH_BYTES  (1u << 20)
 #define BEHIND_ITEMS 32768
-#define PART_WORTH   200 /* reads of a file; a part takes about ten, so one in twenty */
+#define PART_WORTH   400 /* reads of a file; a part takes about twenty, so one in twenty */
 
 static void batch_close(struct run *r)
 {

@@ -67,6 +67,7 @@ struct run {
 	uint8_t seed[3][32];
 	struct compressor_cache *compressors;
 	struct pool *cpu, *transfer;
+	struct lane *folders; /* being made ahead */
 	struct packer *data, *hunks, *lists;
 	struct band_writer *writer;
 	struct map own;             /* chunk id → ticket of `data` */
@@ -79,6 +80,7 @@ struct run {
 	size_t n_bundles, bundles_cap;
 	struct string_list deltas;
 	bool low_space;             /* the storage is nearly full */
+	uint64_t space_next;        /* bytes stored when it is asked again */
 
 	/* the source */
 	struct walk *walk;

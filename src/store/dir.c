@@ -7,8 +7,8 @@
  * later call reports success: sshfs answers a close with success after a write that
  * failed. A file is never opened twice for writing, and never read before its one close.
  * A name that could not be created is not removed: it may be somebody else's. No folder
- * is made or looked at before an open has failed for want of it, since each look is a
- * round trip.
+ * is made or looked at before a listing or an open has failed for want of it, since each
+ * look is a round trip.
  *
  * The root is held open and everything is relative to it, so that what appears at the
  * path later (another mount, an empty mount point) is never taken for the repository.
@@ -18,7 +18,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -26,23 +25,20 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "store/folders.h"
 #include "store/mount.h"
 #include "store/store.h"
 
-#define PIECE (1u << 20) /* bytes in one write */
+#define PIECE ((1u << 20) - 4096) /* bytes in one write: FUSE takes 256 pages, a part of one too */
 #define READ_BACK 4096u  /* bytes compared after the close */
 #define PATH_SIZE 256
-#define AROUND    INT64_C(1000000000) /* ns for which one reading answers */
 
 struct store_dir {
 	struct store store;
 	struct env *env;
 	char *path;
 	int root;
-	pthread_mutex_t lock; /* guards what follows: what look_around has read */
-	char above[16];
-	int64_t looked;          /* when, in ticks of env */
-	uint64_t present, fresh; /* one bit a name: it is there; it was not asked for since */
+	struct folders *folders;
 };
 
 static struct store_dir *begin(struct store *s, const char *point)
@@ -105,12 +101,29 @@ static bool make_folder(struct store_dir *d, const char *folder, struct err *e)
 	return sys == 0 || fail(d, e, sys, "make folder", folder);
 }
 
+/* Of one that no listing has found it need not be found out once more. */
+static void dir_folder(struct store *s, const char *folder)
+{
+	struct store_dir *d = (struct store_dir *)s;
+	const char *slash = strrchr(folder, '/');
+	char above[PATH_SIZE];
+
+	if (slash) {
+		snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);
+		dir_folder(s, above);
+	}
+	if (folders_take(d->folders, folder))
+		make_folder(d, folder, NULL);
+}
+
 static int create(
     struct store_dir *d, const char *folder, const char *path, struct err *e)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = sys_openat(d->root, path, flags, 0600);
+	int fd;
 
+	dir_folder(&d->store, folder);
+	fd = sys_openat(d->root, path, flags, 0600);
 	if (fd < 0 && errno == ENOENT) {
 		if (!*folder)
 			gone(d, e);
@@ -363,20 +376,6 @@ static bool list_entry(struct store_dir *d, int fd, const char *folder,
 	return true;
 }
 
-static struct dirent *next_entry(DIR *dir, const char *folder)
-{
-	struct dirent *entry;
-
-	errno = sys_fault ? sys_fault(SYS_READDIR, folder) : 0;
-	if (errno)
-		return NULL;
-	do {
-		errno = 0;
-		entry = readdir(dir);
-	} while (!entry && errno == EINTR);
-	return entry;
-}
-
 static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
     struct store_listing *out, struct err *e)
 {
@@ -384,7 +383,7 @@ static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
 	struct stat st;
 	bool empty = true;
 
-	while ((entry = next_entry(dir, folder))) {
+	while ((entry = folder_next(dir, folder))) {
 		empty = false;
 		if (!list_entry(d, fd, folder, entry, out, e))
 			return false;
@@ -399,70 +398,6 @@ static bool list_open(struct store_dir *d, int fd, DIR *dir, const char *folder,
 	return true;
 }
 
-/* Of a folder named by one digit or letter; 0 for all others. */
-static uint64_t bit_of(const char *name)
-{
-	static const char names[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	const char *at = *name && !name[1] ? strchr(names, *name) : NULL;
-
-	return at ? UINT64_C(1) << (at - names) : 0;
-}
-
-/* What is in the folder above; nothing is fresh where it cannot be read. */
-static void look_around(struct store_dir *d)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	struct dirent *entry;
-	DIR *dir;
-	int fd;
-
-	d->looked = d->env->ticks(d->env);
-	d->present = d->fresh = 0;
-	fd = sys_openat(d->root, d->above, flags, 0);
-	if (fd < 0) {
-		d->fresh = errno == ENOENT ? UINT64_MAX : 0;
-		return;
-	}
-	dir = fdopendir(fd);
-	if (!dir) {
-		sys_close(fd);
-		return;
-	}
-	while ((entry = next_entry(dir, d->above)))
-		d->present |= bit_of(entry->d_name);
-	if (errno == 0)
-		d->fresh = UINT64_MAX;
-	closedir(dir);
-}
-
-/*
- * The folders below data are listed one after the other, and each look at one that is not
- * there, or that the mount has not heard of, is a trip; the kernel makes them one by one.
- * Reading the folder above tells of all in one. Each name is answered once from such a
- * reading, so that two listings of a folder are two looks at the storage.
- */
-static bool folder_absent(struct store_dir *d, const char *folder)
-{
-	const char *slash = strchr(folder, '/');
-	uint64_t bit = slash ? bit_of(slash + 1) : 0;
-	char above[sizeof d->above];
-	bool absent;
-
-	if (!bit || (size_t)(slash - folder) >= sizeof above)
-		return false;
-	snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);
-	pthread_mutex_lock(&d->lock);
-	if (strcmp(above, d->above) != 0 || !(d->fresh & bit) ||
-	    d->env->ticks(d->env) - d->looked > AROUND) {
-		strcpy(d->above, above);
-		look_around(d);
-	}
-	absent = (d->fresh & bit) && !(d->present & bit);
-	d->fresh &= ~bit;
-	pthread_mutex_unlock(&d->lock);
-	return absent;
-}
-
 static bool dir_list(
     struct store *s, const char *folder, struct store_listing *out, struct err *e)
 {
@@ -472,12 +407,14 @@ static bool dir_list(
 	DIR *dir;
 	int fd;
 
-	if (folder_absent(d, folder))
+	if (folders_absent(d->folders, d->root, folder))
 		return true;
 	fd =
 	    sys_openat(d->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd < 0 && errno == ENOENT && *folder)
+	if (fd < 0 && errno == ENOENT && *folder) {
+		folders_lack(d->folders, folder);
 		return true;
+	}
 	if (fd < 0)
 		return fail(d, e, errno, "open folder", *folder ? folder : d->path);
 	dir = fdopendir(fd);
@@ -533,7 +470,7 @@ static void dir_free(struct store *s)
 	struct store_dir *d = (struct store_dir *)s;
 
 	sys_close(d->root);
-	pthread_mutex_destroy(&d->lock);
+	folders_free(d->folders);
 	free(d->path);
 	free(d);
 }
@@ -547,6 +484,7 @@ static const struct store_ops dir_ops = {
     .remove = dir_remove,
     .space = dir_space,
     .free = dir_free,
+    .folder = dir_folder,
 };
 
 struct store *store_dir_open(
@@ -575,6 +513,6 @@ struct store *store_dir_open(
 	d->store.describe = d->path;
 	d->env = env;
 	d->root = fd;
-	pthread_mutex_init(&d->lock, NULL);
+	d->folders = folders_new(env);
 	return &d->store;
 }

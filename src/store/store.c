@@ -108,6 +108,13 @@ bool store_remove(struct store *s, const char *folder, const char *name, struct 
 	return s->ops->remove(s, folder, name, e);
 }
 
+void store_folder(struct store *s, const char *folder)
+{
+	assert(folder_ok(folder));
+	if (s->ops->folder)
+		s->ops->folder(s, folder);
+}
+
 bool store_space(struct store *s, uint64_t *free_bytes)
 {
 	return s->ops->space(s, free_bytes);

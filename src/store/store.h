@@ -71,6 +71,7 @@ struct store_ops {
 	/* NULL: the content is gathered, and put. */
 	bool (*put_from)(struct store *s, const char *folder, const char *name,
 	    const struct store_source *source, struct err *e);
+	void (*folder)(struct store *s, const char *folder); /* NULL: nothing is done */
 };
 
 /* The first member of every implementation. */
@@ -121,6 +122,12 @@ bool store_list(
 bool store_stat(struct store *s, const char *folder, const char *name, uint64_t *size,
     struct err *e);
 bool store_remove(struct store *s, const char *folder, const char *name, struct err *e);
+
+/*
+ * Files will be put in this folder: where a listing has found that it is not there, and the
+ * storage has folders without files, make it, so that no put has to. Best effort.
+ */
+void store_folder(struct store *s, const char *folder);
 
 /* Bytes that can still be written; false where the storage cannot tell. */
 bool store_space(struct store *s, uint64_t *free_bytes);

@@ -83,6 +83,12 @@ static bool trace_space(struct store *s, uint64_t *free_bytes)
 	return store_space(trace_of(s)->inner, free_bytes);
 }
 
+static void trace_folder(struct store *s, const char *folder)
+{
+	store_folder(trace_of(s)->inner, folder);
+	s->folders_made = trace_of(s)->inner->folders_made;
+}
+
 static void trace_free(struct store *s)
 {
 	store_free(trace_of(s)->inner);
@@ -98,6 +104,7 @@ static const struct store_ops trace_ops = {
     .remove = trace_remove,
     .space = trace_space,
     .free = trace_free,
+    .folder = trace_folder,
 };
 
 struct store *store_trace_new(struct store *inner)

@@ -209,6 +209,7 @@ static void test_stale_root_is_unreachable(void **state)
 
 static void test_folders_only_when_wanted(void **state)
 {
+	struct store_listing l = {NULL, 0, 0};
 	struct err e = ERR_EMPTY;
 
 	(void)state;
@@ -224,6 +225,23 @@ static void test_folders_only_when_wanted(void **state)
 	assert_true(put_text(s, "data/8", "a", "x", &e));
 	assert_int_equal(hook.seen[SYS_MKDIR], 1);
 	assert_int_equal(s->folders_made, 3);
+
+	assert_true(store_list(s, "hunks", &l, &e)); /* which has found out that it is not there */
+	assert_true(store_list(s, "index", &l, &e));
+	arm(SYS_META, -1, 0);
+	assert_true(put_text(s, "hunks", "a", "x", &e));
+	assert_int_equal(hook.seen[SYS_MKDIR], 1);
+	assert_int_equal(hook.seen[SYS_OPEN], 2); /* with that of the read-back */
+	assert_true(put_text(s, "hunks", "b", "x", &e));
+	store_folder(s, "index");
+	store_folder(s, "index");
+	store_folder(s, "elsewhere");
+	assert_int_equal(hook.seen[SYS_MKDIR], 2);
+	assert_int_equal(s->folders_made, 5);
+	assert_true(store_list(s, "tombstones", &l, &e));
+	arm(SYS_MKDIR, 0, EIO); /* a guess that fails is none */
+	assert_true(put_text(s, "tombstones", "a", "x", &e));
+	assert_int_equal(hook.seen[SYS_MKDIR], 2);
 
 	arm(SYS_MKDIR, 0, EEXIST); /* another made it meanwhile, yet it is not seen */
 	assert_false(put_text(s, "data/9", "a", "x", &e));
