@@ -113,7 +113,7 @@ check: ## install what is missing, build, and run all tests (under 15 minutes on
 	@MUTANTS="5 7" $(SUBMAKE) check-mutants
 	@echo "make check: all passed"
 
-check-static: ## layers, file sizes, completeness of format/
+check-static: ## layers, sizes of files and lines, completeness of format/
 	@tests/layers.sh
 	@tests/formats.sh
 

@@ -24,7 +24,8 @@ struct hint {
 
 /* A run of a file's bytes: a chunk, or a hole. */
 struct extent {
-	uint64_t length; /* at least 1; a chunk's at most CHUNK_MAX; a list's: what it tells of */
+	/* At least 1; a chunk's at most CHUNK_MAX; a list's: what it tells of. */
+	uint64_t length;
 	bool hole;
 	struct id id;    /* not of a hole */
 	struct hint hint;

@@ -49,4 +49,14 @@ fi
 # Files stay readable.
 long=$(find src format -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"}')
 [ -z "$long" ] || { echo "$long"; exit 1; }
+
+# No line goes past column 90; a tab is 4. Bytes that go on a character are not counted.
+LC_ALL=C awk '
+{
+	gsub(/[\200-\277]/, "")
+	for (; (at = index($0, "\t")) > 0; sub(/\t/, substr("    ", 1 + (at - 1) % 4))) {}
+	if (length($0) > 90) { print FILENAME ":" FNR ": " length($0) " columns"; bad = 1 }
+}
+END { exit bad }
+' $(find src format tests -name '*.[ch]' | sort)
 echo "layers: one way"

@@ -46,7 +46,9 @@ static void note_problem(struct basis *b, const char *what, const struct err *wh
 	monitor_problem(b->o.monitor, PROBLEM_NOTE, span_str(what), why);
 }
 
-/* Whether a band that was read is a layer: of the set, and reaching beyond those above. */
+/*
+ * Whether a band that was read is a layer: of the set, and reaching beyond those above.
+ */
 static bool is_layer(const struct basis *b, const struct band *band, enum band_file kind,
     const char *set)
 {
@@ -58,11 +60,11 @@ static bool is_layer(const struct basis *b, const struct band *band, enum band_f
 }
 
 /*
- * Whatever the band has come to. One whose tail a crash has torn has its parts; one that was
- * declared dead serves as well, since nothing of a basis is relied on unseen.
+ * Whatever the band has come to. One whose tail a crash has torn has its parts; one that
+ * was declared dead serves as well, since nothing of a basis is relied on unseen.
  */
-static bool read_layer(struct basis *b, const struct band_info *info, enum band_file *kind,
-    struct band *band, struct err *why)
+static bool read_layer(struct basis *b, const struct band_info *info,
+    enum band_file *kind, struct band *band, struct err *why)
 {
 	struct band_info rest = *info;
 	struct err none;
@@ -110,15 +112,16 @@ static bool choose(struct basis *b, const struct bands *bands, const char *set,
 	return true;
 }
 
-bool basis_open(struct repo *r, const struct bands *bands, const char *set, const char *self,
-    const struct basis_options *o, struct basis **out, struct err *e)
+bool basis_open(struct repo *r, const struct bands *bands, const char *set,
+    const char *self, const struct basis_options *o, struct basis **out, struct err *e)
 {
 	struct basis *b = mem_zalloc(sizeof *b);
 
 	*out = NULL;
 	b->o = *o;
 	b->repo = r;
-	b->so = (struct stream_options){o->inventory, o->resolver, o->pack ? from_pack : NULL, o->pack};
+	b->so = (struct stream_options){
+	    o->inventory, o->resolver, o->pack ? from_pack : NULL, o->pack};
 	map_init(&b->hunks, ID_SIZE);
 	if (!choose(b, bands, set, self, e)) {
 		basis_close(b);
@@ -167,7 +170,8 @@ static bool next_layer(struct basis *b)
 
 	if (b->at + 1 == b->n)
 		return false;
-	if (b->reach.n == 0 || apath_compare(b->reach, span_of(done->last, done->last_len)) < 0)
+	if (b->reach.n == 0 ||
+	    apath_compare(b->reach, span_of(done->last, done->last_len)) < 0)
 		b->reach = span_of(done->last, done->last_len);
 	b->at++;
 	open_layer(b);

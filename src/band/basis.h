@@ -1,7 +1,7 @@
 /*
  * The basis: the snapshot a backup compares with. Where the last runs of the set were
- * interrupted, it is stitched: each unfinished band as far as its last part reaches, newest
- * first, and beyond them the newest complete one. One thread.
+ * interrupted, it is stitched: each unfinished band as far as its last part reaches,
+ * newest first, and beyond them the newest complete one. One thread.
  */
 #ifndef BALE_BAND_BASIS_H
 #define BALE_BAND_BASIS_H
@@ -25,8 +25,8 @@ struct basis_options {
  * removed do not count, nor does `self`. A tail that cannot be read is passed over, and
  * told of: a basis is a help, not a truth.
  */
-bool basis_open(struct repo *r, const struct bands *bands, const char *set, const char *self,
-    const struct basis_options *o, struct basis **out, struct err *e);
+bool basis_open(struct repo *r, const struct bands *bands, const char *set,
+    const char *self, const struct basis_options *o, struct basis **out, struct err *e);
 void basis_close(struct basis *b); /* NULL is harmless */
 
 /* The name of the newest band that it rests on. */

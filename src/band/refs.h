@@ -19,8 +19,8 @@ struct refs {
 
 /*
  * The functions below read a chunk and tell of what is in it, in order; all of it is
- * borrowed. ERR_CORRUPT or ERR_MISSING: it cannot be had, or not all of it; any other error
- * is the storage's, or what the function told said.
+ * borrowed. ERR_CORRUPT or ERR_MISSING: it cannot be had, or not all of it; any other
+ * error is the storage's, or what the function told said.
  */
 typedef bool refs_hunk_fn(void *arg, const struct hunk_ref *r, struct err *e);
 typedef bool refs_entry_fn(void *arg, const struct entry *en, struct err *e);
@@ -42,8 +42,8 @@ bool refs_extents(const struct refs *s, const struct extent *list, uint32_t leve
     refs_extent_fn *fn, void *arg, struct err *e);
 
 /*
- * Have a bundle of the index at hand as a whole, in one read, where many chunks of it will
- * be asked for one after the other. Best effort.
+ * Have a bundle of the index at hand as a whole, in one read, where many chunks of it
+ * will be asked for one after the other. Best effort.
  */
 void refs_prefetch(const struct refs *s, uint32_t bundle);
 

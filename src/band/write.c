@@ -1,9 +1,10 @@
 /*
  * Entries → hunks → references.
  *
- * Hunks stand in a queue from the moment they end until their bundles are named; they leave
- * it in order, so the references stand in apath order. Written hunks are kept as references
- * only, each with the totals up to its end, so that a part claims just what it covers.
+ * Hunks stand in a queue from the moment they end until their bundles are named; they
+ * leave it in order, so the references stand in apath order. Written hunks are kept as
+ * references only, each with the totals up to its end, so that a part claims just what it
+ * covers.
  */
 #include "band/write.h"
 
@@ -52,7 +53,8 @@ struct band_writer {
 	struct written_array hunks;
 	struct buf last;            /* of the hunk written last */
 	struct band_totals covered; /* at its end */
-	struct map own;             /* id → ticket of a chunk that this run put, hunks and lists apart */
+	/* id → ticket of a chunk that this run put, hunks and lists apart. */
+	struct map own;
 	struct map own_lists;
 	struct buf plain;
 };
@@ -306,7 +308,8 @@ static bool raise_level(struct band_writer *w, const struct written_array *from,
 			out = append(to);
 			buf_add_span(&out->first, buf_span(&x->first));
 		}
-		ref = (struct hunk_ref){x->id, x->hint, x->length, buf_span(&x->first), x->entries};
+		ref = (struct hunk_ref){
+		    x->id, x->hint, x->length, buf_span(&x->first), x->entries};
 		list_writer_add_hunk(list, &ref);
 		out->entries += x->entries;
 		if (i + 1 == from->n || list_ends(&x->id, list_writer_count(list))) {
@@ -321,7 +324,8 @@ static bool raise_level(struct band_writer *w, const struct written_array *from,
 	return ok;
 }
 
-static void fill_refs(struct band_writer *w, const struct written_array *a, struct band *b)
+static void fill_refs(
+    struct band_writer *w, const struct written_array *a, struct band *b)
 {
 	const struct stocked *s;
 	struct band_ref ref;
@@ -370,7 +374,9 @@ bool band_writer_refs(struct band_writer *w, struct band *b, struct err *e)
 	return ok;
 }
 
-/* One level of lists over extents: of the file's own (level 0) or of references to lists. */
+/*
+ * One level of lists over extents: of the file's own (level 0) or of references to lists.
+ */
 static bool extent_level(struct band_writer *w, const struct extent *x, size_t n,
     uint32_t level, struct extent **out, size_t *n_out, struct err *e)
 {

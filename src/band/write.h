@@ -1,9 +1,9 @@
 /*
  * Writing a band's index: entries in apath order → hunks → references for a part or tail.
  *
- * A hunk names bundles, so it can be put together only when every bundle that it relies on
- * has its name, that is, when the storage has acknowledged it: data before the hunk that
- * names it. Until then it waits in its compact form. One thread.
+ * A hunk names bundles, so it can be put together only when every bundle that it relies
+ * on has its name, that is, when the storage has acknowledged it: data before the hunk
+ * that names it. Until then it waits in its compact form. One thread.
  */
 #ifndef BALE_BAND_WRITE_H
 #define BALE_BAND_WRITE_H
@@ -26,7 +26,8 @@ struct band_writer_options {
 	band_known_fn *known;
 	void *arg;
 	struct cache_pack_writer *pack; /* gets each hunk and list too; may be NULL */
-	const struct band_totals *totals; /* as of the entry added last; kept at each hunk's end */
+	/* As of the entry added last; kept at each hunk's end. */
+	const struct band_totals *totals;
 };
 
 struct band_writer *band_writer_new(const struct band_writer_options *o);
@@ -54,8 +55,9 @@ size_t band_writer_waiting(const struct band_writer *w);
 bool band_writer_refs(struct band_writer *w, struct band *b, struct err *e);
 
 /*
- * A large file's extents as list chunks; the bundles that they point into have names. *out,
- * freed by the caller also after a failure, gets at most ENTRY_EXTENTS references to lists.
+ * A large file's extents as list chunks; the bundles that they point into have names.
+ * *out, freed by the caller also after a failure, gets at most ENTRY_EXTENTS references
+ * to lists.
  */
 bool band_writer_extents(struct band_writer *w, const struct extent *extents, size_t n,
     struct extent **out, size_t *n_out, uint32_t *level, struct err *e);

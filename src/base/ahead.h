@@ -1,6 +1,6 @@
 /*
- * Jobs done ahead of who will take their results: a row of them, a window of which is under
- * way. Taken in order, but some may be passed over: these are dropped. One thread.
+ * Jobs done ahead of who will take their results: a row of them, a window of which is
+ * under way. Taken in order, but some may be passed over: these are dropped. One thread.
  */
 #ifndef BALE_BASE_AHEAD_H
 #define BALE_BASE_AHEAD_H

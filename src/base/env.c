@@ -42,7 +42,10 @@ static void real_sleep(struct env *env, int64_t ns)
 		;
 }
 
-/* The kernel's generator never fails for a caller that waits; anything else ends the program. */
+/*
+ * The kernel's generator never fails for a caller that waits; anything else ends the
+ * program.
+ */
 static void real_random(struct env *env, void *out, size_t n)
 {
 	uint8_t *p = out;
@@ -66,7 +69,9 @@ static void real_yield(struct env *env, const char *point)
 	(void)point;
 }
 
-/* Where the kernel does not tell, every look is at another boot: nothing is remembered. */
+/*
+ * Where the kernel does not tell, every look is at another boot: nothing is remembered.
+ */
 static void real_boot(struct env *env, char out[BOOT_SIZE])
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);

@@ -1,7 +1,8 @@
 /*
  * The world outside: clock, sleep, randomness and the hand-over between threads. Whatever
- * in bale depends on time or chance asks an env, so that a test can put a fixed or simulated
- * one in its place: production and simulator differ only here (and in the store).
+ * in bale depends on time or chance asks an env, so that a test can put a fixed or
+ * simulated one in its place: production and simulator differ only here (and in the
+ * store).
  */
 #ifndef BALE_BASE_ENV_H
 #define BALE_BASE_ENV_H
@@ -13,7 +14,9 @@
 #define BOOT_SIZE 37 /* NUL-ended */
 
 struct env {
-	/* Wall clock, nanoseconds since 1970 UTC. Never used for a decision about deletion. */
+	/*
+	 * Wall clock, nanoseconds since 1970 UTC. Never used for a decision about deletion.
+	 */
 	int64_t (*now)(struct env *env);
 	/* Monotonic clock that counts sleep (CLOCK_BOOTTIME), nanoseconds. */
 	int64_t (*ticks)(struct env *env);

@@ -1,6 +1,6 @@
 /*
- * Linear probing in flat arrays. Removal shifts the following cells back, so there are no graves
- * and look-ups stay short.
+ * Linear probing in flat arrays. Removal shifts the following cells back, so there are no
+ * graves and look-ups stay short.
  */
 #include "base/map.h"
 
@@ -125,7 +125,9 @@ bool map_remove(struct map *m, const void *key)
 	i = probe(m, key);
 	if (!m->used[i])
 		return false;
-	/* Knuth, vol. 3, 6.4, algorithm R: move back whatever probing could no longer reach. */
+	/*
+	 * Knuth, vol. 3, 6.4, algorithm R: move back whatever probing could no longer reach.
+	 */
 	for (k = (i + 1) & mask; m->used[k]; k = (k + 1) & mask) {
 		if (((k - home(m, key_at(m, k))) & mask) >= ((k - i) & mask)) {
 			set(m, i, key_at(m, k), m->values[k]);

@@ -1,7 +1,7 @@
 /*
- * How an engine talks while it works: problems with single files or places, and progress. It
- * knows no terminal; the command line (or a test) listens. All calls come from the main
- * thread. Any function may be NULL.
+ * How an engine talks while it works: problems with single files or places, and progress.
+ * It knows no terminal; the command line (or a test) listens. All calls come from the
+ * main thread. Any function may be NULL.
  */
 #ifndef BALE_BASE_MONITOR_H
 #define BALE_BASE_MONITOR_H

@@ -1,6 +1,6 @@
 /*
- * Faults that can be built into the engines on purpose, one a build (-DBALE_MUTANT=n): the
- * tests of the protocol are worth something only if they notice each of them.
+ * Faults that can be built into the engines on purpose, one a build (-DBALE_MUTANT=n):
+ * the tests of the protocol are worth something only if they notice each of them.
  */
 #ifndef BALE_BASE_MUTANT_H
 #define BALE_BASE_MUTANT_H

@@ -1,6 +1,6 @@
 /*
- * One queue of work per pool, one queue of tickets per lane. A worker takes the oldest work
- * of any lane; the lane's owner waits for its own oldest ticket.
+ * One queue of work per pool, one queue of tickets per lane. A worker takes the oldest
+ * work of any lane; the lane's owner waits for its own oldest ticket.
  */
 #include "base/pool.h"
 

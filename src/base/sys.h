@@ -1,7 +1,7 @@
 /*
  * System calls on files, each once: EINTR is retried (except by close), short reads and
- * writes are carried on, the descriptor is always close-on-exec. Results are judged by the
- * caller; on failure errno says why. Tests replace single calls through sys_fault.
+ * writes are carried on, the descriptor is always close-on-exec. Results are judged by
+ * the caller; on failure errno says why. Tests replace single calls through sys_fault.
  */
 #ifndef BALE_BASE_SYS_H
 #define BALE_BASE_SYS_H
@@ -18,8 +18,8 @@ enum sys_call {
 };
 
 /*
- * Tests: called before each call; a non-zero result is the errno with which the call fails
- * instead of being made. NULL in production.
+ * Tests: called before each call; a non-zero result is the errno with which the call
+ * fails instead of being made. NULL in production.
  */
 extern int (*sys_fault)(enum sys_call call, const char *path);
 

@@ -1,7 +1,7 @@
 /*
- * Putting a bundle together: header, frames, sealed directory, trailer. The salt is chosen
- * anew for each attempt, so that each has a name that was never used. What is put is read
- * piece by piece, be the frames in memory or in a file.
+ * Putting a bundle together: header, frames, sealed directory, trailer. The salt is
+ * chosen anew for each attempt, so that each has a name that was never used. What is put
+ * is read piece by piece, be the frames in memory or in a file.
  */
 #include "bundle/build.h"
 
@@ -182,7 +182,8 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 
 	buf_clear(&b->directory);
 	nonce_derive(nonce, b->seed, BUILD_LANE_DIRECTORY, ticket);
-	seal(sealer, nonce, span_of(b->head, sizeof b->head), buf_span(&plain), &b->directory);
+	seal(
+	    sealer, nonce, span_of(b->head, sizeof b->head), buf_span(&plain), &b->directory);
 	buf_release(&plain);
 
 	trail.directory_at = FILE_HEAD_SIZE + b->stored;

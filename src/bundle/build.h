@@ -1,6 +1,6 @@
 /*
- * A bundle being put together in memory, and its way onto the storage, on which its frames
- * may wait in a file.
+ * A bundle being put together in memory, and its way onto the storage, on which its
+ * frames may wait in a file.
  */
 #ifndef BALE_BUNDLE_BUILD_H
 #define BALE_BUNDLE_BUILD_H
@@ -8,7 +8,10 @@
 #include "format/bundle.h"
 #include "repo/cache.h"
 
-/* Lanes of nonce_derive under the seed of a packer: tickets are frames, and attempts at bundles. */
+/*
+ * Lanes of nonce_derive under the seed of a packer: tickets are frames, and attempts at
+ * bundles.
+ */
 enum { BUILD_LANE_FRAMES = 1, BUILD_LANE_DIRECTORY = 2, BUILD_LANE_SALT = 3 };
 
 /* Associated data of a frame: the repository's id and 'F' (crypto.md). */
@@ -45,8 +48,8 @@ void build_add_frame(struct build *b, struct buf *stored, enum frame_method meth
     const uint8_t digest[DIGEST_SHORT]);
 
 /*
- * Move the frames to a temporary file of the cache, to be read from there when they are put.
- * False: they stay where they are.
+ * Move the frames to a temporary file of the cache, to be read from there when they are
+ * put. False: they stay where they are.
  */
 bool build_spool(struct build *b, struct cache *cache);
 

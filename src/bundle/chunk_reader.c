@@ -1,8 +1,10 @@
 /*
- * Chunks one after another, with what was opened last at hand. Few enough to look through.
+ * Chunks one after another, with what was opened last at hand. Few enough to look
+ * through.
  *
- * Who reads frame after frame of a bundle goes on so, most likely: then those behind are read
- * along, four times as much each time, up to RUN_MAX. A single read costs no byte more.
+ * Who reads frame after frame of a bundle goes on so, most likely: then those behind are
+ * read along, four times as much each time, up to RUN_MAX. A single read costs no byte
+ * more.
  */
 #include <stdlib.h>
 
@@ -79,7 +81,9 @@ void chunk_reader_expect(
     struct chunk_reader *cr, enum file_type type, const struct id *bundles, size_t n)
 {
 	opener_free(cr->opener);
-	cr->opener = n > 1 && cr->r->transfers > 0 ? opener_new(cr->r, type, bundles, n) : NULL;
+	cr->opener = NULL;
+	if (n > 1 && cr->r->transfers > 0)
+		cr->opener = opener_new(cr->r, type, bundles, n);
 }
 
 bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
@@ -107,14 +111,16 @@ bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
 	return true;
 }
 
-static bool run_has(const struct run *r, const struct bundle *b, const struct frame_rec *rec)
+static bool run_has(
+    const struct run *r, const struct bundle *b, const struct frame_rec *rec)
 {
 	return id_equal(&r->bundle, &b->name) && rec->at >= r->at &&
 	       rec->at + rec->stored <= r->at + r->stored.n;
 }
 
 /* The run of the bundle: note that the frame is asked for, and whether it goes on so. */
-static struct run *run_step(struct chunk_reader *cr, const struct bundle *b, uint32_t frame)
+static struct run *run_step(
+    struct chunk_reader *cr, const struct bundle *b, uint32_t frame)
 {
 	struct run *r = cr->runs;
 
@@ -137,8 +143,8 @@ static struct run *run_step(struct chunk_reader *cr, const struct bundle *b, uin
 }
 
 /* Where more than the frame cannot be read, it is read alone. */
-static bool run_read(
-    struct repo *repo, struct run *r, const struct bundle *b, uint32_t frame, struct err *e)
+static bool run_read(struct repo *repo, struct run *r, const struct bundle *b,
+    uint32_t frame, struct err *e)
 {
 	const struct frame_rec *rec = &b->dir.frames[frame];
 	uint64_t end = rec->at + rec->stored;

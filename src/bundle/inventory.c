@@ -159,7 +159,9 @@ bool inventory_list(struct inventory *inv, struct pool *pool, struct err *e)
 	return inventory_list_end(inv, e);
 }
 
-/* A tombstone may name a bundle that no listing shows any more: remembered all the same. */
+/*
+ * A tombstone may name a bundle that no listing shows any more: remembered all the same.
+ */
 void inventory_condemn(struct inventory *inv, const struct id *name)
 {
 	stocked_of(inv, FILE_DATA, name)->condemned = true;
@@ -208,7 +210,8 @@ bool inventory_usable(
 		return true;
 	if (!s->sized) {
 		name_of_id(&s->name, name);
-		if (repo_stat(inv->repo, folder_of(s->type, &s->name, folder), name, &size, &why)) {
+		if (repo_stat(
+		        inv->repo, folder_of(s->type, &s->name, folder), name, &size, &why)) {
 			s->sized = s->size == 0 || s->size == size;
 			s->damaged = !s->sized;
 			s->size = size;

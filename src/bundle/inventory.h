@@ -1,7 +1,7 @@
 /*
- * The inventory: every bundle that this run has heard of, under a small number that hints in
- * memory are kept with, and what is known of it: listed, condemned, damaged, its size seen
- * to be right? Relying on a bundle begins with inventory_usable. One thread.
+ * The inventory: every bundle that this run has heard of, under a small number that hints
+ * in memory are kept with, and what is known of it: listed, condemned, damaged, its size
+ * seen to be right? Relying on a bundle begins with inventory_usable. One thread.
  */
 #ifndef BALE_BUNDLE_INVENTORY_H
 #define BALE_BUNDLE_INVENTORY_H
@@ -19,7 +19,8 @@ struct stocked {
 	bool own;            /* written by this run */
 	bool allowed;        /* by inventory_allow */
 	bool listed, condemned, damaged;
-	bool sized;          /* seen on the storage with this size, now or by an earlier run */
+	/* Seen on the storage with this size, now or by an earlier run. */
+	bool sized;
 };
 
 struct inventory;

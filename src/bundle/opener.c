@@ -1,4 +1,7 @@
-/* An open bundle holds up to BUNDLE_TAIL and its directory: WINDOW of them, 16 MiB at most. */
+/*
+ * An open bundle holds up to BUNDLE_TAIL and its directory: WINDOW of them, 16 MiB at
+ * most.
+ */
 #include "bundle/opener.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
  * The packer. A chunk's ticket is its frame's serial number and its place in the frame. A
- * frame's bundle and first slot are known once it has been compressed and every frame before
- * it has: 8 bytes are kept for each frame (1 MiB of new data) of the run.
+ * frame's bundle and first slot are known once it has been compressed and every frame
+ * before it has: 8 bytes are kept for each frame (1 MiB of new data) of the run.
  */
 #include "bundle/pack.h"
 
@@ -147,7 +147,9 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 	return ok;
 }
 
-/* Whether the bundle may go with those that are on their way: in memory, or from a file. */
+/*
+ * Whether the bundle may go with those that are on their way: in memory, or from a file.
+ */
 static bool fits(struct packer *p)
 {
 	if (lane_weight(p->puts) + p->build->stored <= p->o.in_flight + p->o.bundle_target)
@@ -212,7 +214,8 @@ static void frame_run(struct job *j)
 /* The bundle that the next frame goes to: closes one that is full. */
 static bool bundle_for(struct packer *p, const struct frame_job *f, struct err *e)
 {
-	if (p->build && (p->build->stored + f->stored.n > p->o.bundle_target + p->o.frame_plain ||
+	if (p->build &&
+	    (p->build->stored + f->stored.n > p->o.bundle_target + p->o.frame_plain ||
 	        p->build->dir.n_chunks + f->chunks > BUNDLE_CHUNKS_MAX))
 		if (!bundle_close(p, e))
 			return false;
@@ -247,8 +250,8 @@ static bool take_frame(struct packer *p, struct frame_job *f, struct err *e)
 }
 
 /*
- * Hand over the open frame. More than one for each worker in work and in wait gains nothing
- * and costs memory.
+ * Hand over the open frame. More than one for each worker in work and in wait gains
+ * nothing and costs memory.
  */
 static bool frame_put(struct packer *p, void (*run)(struct job *), struct err *e)
 {
@@ -295,7 +298,8 @@ bool packer_add(struct packer *p, const struct id *id, struct span plain,
 		return false;
 	if (!p->open) {
 		p->open = frame_new(p);
-		buf_reserve(&p->open->plain, plain.n > p->o.frame_plain ? plain.n : p->o.frame_plain);
+		buf_reserve(
+		    &p->open->plain, plain.n > p->o.frame_plain ? plain.n : p->o.frame_plain);
 	}
 	f = p->open;
 	*ticket = p->serial << TICKET_BITS | f->chunks;

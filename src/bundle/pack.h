@@ -1,7 +1,8 @@
 /*
  * The packer: chunks that are new → frames → bundles → the storage. Frames are compressed
- * and sealed by one pool, bundles put by another; what comes out depends only on the order
- * in which chunks are added (and on what the storage refuses), never on the threads.
+ * and sealed by one pool, bundles put by another; what comes out depends only on the
+ * order in which chunks are added (and on what the storage refuses), never on the
+ * threads.
  */
 #ifndef BALE_BUNDLE_PACK_H
 #define BALE_BUNDLE_PACK_H
@@ -15,8 +16,8 @@
 struct packer;
 
 /*
- * Told, on the main thread and in order, of each bundle that the storage has acknowledged;
- * the inventory has its name by then. The directory is borrowed.
+ * Told, on the main thread and in order, of each bundle that the storage has
+ * acknowledged; the inventory has its name by then. The directory is borrowed.
  */
 typedef void packer_bundle_fn(void *arg, uint32_t number, const struct directory *dir);
 
@@ -48,9 +49,9 @@ bool packer_add(struct packer *p, const struct id *id, struct span plain,
     uint64_t *ticket, struct err *e);
 
 /*
- * Add a frame of another bundle as it is; takes its stored bytes, also on failure. The ticket
- * is that of its first chunk; those of the others follow it. May wait, and fail, as
- * packer_add does.
+ * Add a frame of another bundle as it is; takes its stored bytes, also on failure. The
+ * ticket is that of its first chunk; those of the others follow it. May wait, and fail,
+ * as packer_add does.
  */
 bool packer_add_frame(struct packer *p, const struct frame_rec *rec, const struct id *ids,
     const uint32_t *lengths, struct buf *stored, uint64_t *ticket, struct err *e);
@@ -64,7 +65,9 @@ bool packer_poll(struct packer *p, struct err *e);
 /* Close the open frame. */
 bool packer_cut(struct packer *p, struct err *e);
 
-/* Take in what is under way longest, a frame or a put; *waited is false where nothing is. */
+/*
+ * Take in what is under way longest, a frame or a put; *waited is false where nothing is.
+ */
 bool packer_wait(struct packer *p, bool *waited, struct err *e);
 
 /* Close the open frame, and wait until every chunk added so far has a place. */

@@ -156,7 +156,8 @@ static bool open_bundle(
 	ok = get_directory(r, folder, name, b, &t, &room, &stored, e) &&
 	     open_directory(r, b, &t, head, stored, e);
 	if (ok) {
-		b->tail.n = t.directory_at > b->tail_at ? (size_t)(t.directory_at - b->tail_at) : 0;
+		b->tail.n =
+		    t.directory_at > b->tail_at ? (size_t)(t.directory_at - b->tail_at) : 0;
 		buf_trim(&b->tail);
 	}
 	buf_release(&room);

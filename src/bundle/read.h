@@ -9,8 +9,8 @@
 
 /*
  * Read of a bundle to open it: the directory of 32 MiB of small files and, in a bundle of
- * hunks, some of the hunks. Where an operation costs 100 ms, this costs less than a second
- * one.
+ * hunks, some of the hunks. Where an operation costs 100 ms, this costs less than a
+ * second one.
  */
 #define BUNDLE_TAIL (256u << 10)
 
@@ -21,8 +21,8 @@ struct bundle {
 	uint64_t size;
 	char run[BAND_MAX_LEN + 1];
 	struct directory dir;
-	struct buf
-	    tail; /* frames at the end that came with the directory: they cost no more reads */
+	/* Frames at the end that came with the directory: they cost no more reads. */
+	struct buf tail;
 	uint64_t tail_at;
 };
 
@@ -42,8 +42,8 @@ bool frame_get(struct repo *r, const struct bundle *b, uint32_t frame, struct bu
 
 /*
  * Undo a frame: unseal it (or check its digest, where nothing is sealed), and expand into
- * *plain (replaced). Sealed frames do not know their place: chunk_in_frame does. Any thread,
- * no I/O. ERR_CORRUPT, ERR_NEWER.
+ * *plain (replaced). Sealed frames do not know their place: chunk_in_frame does. Any
+ * thread, no I/O. ERR_CORRUPT, ERR_NEWER.
  */
 bool frame_open(struct repo *r, const struct frame_rec *rec, struct span stored,
     struct buf *plain, struct err *e);
@@ -68,8 +68,8 @@ struct chunk_reader *chunk_reader_new(struct repo *r, unsigned bundles, unsigned
 void chunk_reader_free(struct chunk_reader *cr);
 
 /*
- * Bundles that will be opened soon, in this order, most of them once: some are opened ahead,
- * as many as r->transfers at once. Instead of what was told before.
+ * Bundles that will be opened soon, in this order, most of them once: some are opened
+ * ahead, as many as r->transfers at once. Instead of what was told before.
  */
 void chunk_reader_expect(
     struct chunk_reader *cr, enum file_type type, const struct id *bundles, size_t n);

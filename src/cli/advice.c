@@ -27,8 +27,8 @@ static const struct {
 	"backup by --settle (rclone rc vfs/stats: uploadsInProgress, uploadsQueued and "
 	"erroredFiles are 0)"},
     {"fuse.rclone", MOUNT_UNKNOWN, ALWAYS, NULL,
-	"rclone: its arguments cannot be seen from here; run bale as the user who mounted, on "
-	"the same machine, and mount with --vfs-cache-mode off or minimal"},
+	"rclone: its arguments cannot be seen from here; run bale as the user who mounted, "
+	"on the same machine, and mount with --vfs-cache-mode off or minimal"},
     {"fuse.rclone", MOUNT_THROUGH, WITHOUT, "dir-cache-time",
 	"rclone: other machines' files show after 5 minutes; --dir-cache-time 1m shows them "
 	"sooner and costs more listings"},
@@ -39,26 +39,29 @@ static const struct {
 	"NFS: mount hard and not soft, so that an outage is waited for; soft turns it into "
 	"errors, and into lost writes if timeo is short"},
     {"nfs*", MOUNT_THROUGH, ALWAYS, NULL,
-	"NFS: the server should export with sync (exportfs -v shows it); with async its crash "
-	"loses what was closed"},
+	"NFS: the server should export with sync (exportfs -v shows it); with async its "
+	"crash loses what was closed"},
     {"cifs", MOUNT_THROUGH, WITH, "nostrictsync",
-	"CIFS: mount without nostrictsync; with it nothing is on the server's disk when it says "
-	"so"},
+	"CIFS: mount without nostrictsync; with it nothing is on the server's disk when it "
+	"says so"},
     {"cifs", MOUNT_THROUGH, WITH, "cache=loose",
 	"CIFS: mount without cache=loose; with it other machines' files are not seen"},
     {"fuse.s3fs", MOUNT_THROUGH, WITH, "use_cache",
 	"s3fs: mount without use_cache, so that validation reads the storage and not a copy"},
     {"fuse.s3fs", MOUNT_THROUGH, WITHOUT, "stat_cache_expire",
-	"s3fs: other machines' files show after 15 minutes; -o stat_cache_expire=60 shows them "
-	"sooner"},
+	"s3fs: other machines' files show after 15 minutes; -o stat_cache_expire=60 shows "
+	"them sooner"},
 };
 
 static const char davfs_advice[] =
-    "davfs2: uploads begin seconds after the close (delay_upload) and nothing tells their end "
-    "but umount, which waits for it: umount after each backup, or use rclone with "
-    "--vfs-cache-mode off for the same server";
+    "davfs2: uploads begin seconds after the close (delay_upload) and nothing tells "
+    "their end but umount, which waits for it: umount after each backup, or use rclone "
+    "with --vfs-cache-mode off for the same server";
 
-/* Newer kernels list into a buffer that is larger than its default, and it answers EINVAL. */
+/*
+ * Newer kernels list into a buffer that is larger than its default, and it answers
+ * EINVAL.
+ */
 static const char davfs_buffer[] =
     "davfs2: folders cannot be listed; set buf_size 64 in davfs2.conf (versions before "
     "1.7.2 need it under Linux 6.16 and newer), unmount, and mount again";
@@ -150,7 +153,9 @@ static size_t by_findings(const struct doctor_result *r, const char *out[ADVICE_
 	return n;
 }
 
-/* Servers that give their files new numbers, as some routers do, make all they had stale. */
+/*
+ * Servers that give their files new numbers, as some routers do, make all they had stale.
+ */
 static bool stale(const struct doctor_result *r)
 {
 	for (size_t i = 0; i < DOCTOR_OPS; i++)
@@ -172,8 +177,8 @@ static bool applies(
 	return advices[i].when == WITH ? has : seen && !has;
 }
 
-size_t advice_list(const struct mount_line *line, struct span args, enum mount_class class,
-    const struct doctor_result *r, const char *out[ADVICE_MAX])
+size_t advice_list(const struct mount_line *line, struct span args,
+    enum mount_class class, const struct doctor_result *r, const char *out[ADVICE_MAX])
 {
 	bool davfs = type_is(line->type, "davfs") || type_is(line->type, "fuse.davfs") ||
 		     type_is(line->type, "fuse");

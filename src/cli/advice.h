@@ -34,10 +34,10 @@ const char *advice_recognised(const struct mount_line *line, enum mount_class cl
 #define ADVICE_MAX 8
 
 /*
- * Texts, the most pressing first; how many. A line of type "" stands for no mount table; the
- * arguments of the mount program are empty where they are not known.
+ * Texts, the most pressing first; how many. A line of type "" stands for no mount table;
+ * the arguments of the mount program are empty where they are not known.
  */
-size_t advice_list(const struct mount_line *line, struct span args, enum mount_class class,
-    const struct doctor_result *r, const char *out[ADVICE_MAX]);
+size_t advice_list(const struct mount_line *line, struct span args,
+    enum mount_class class, const struct doctor_result *r, const char *out[ADVICE_MAX]);
 
 #endif

@@ -197,7 +197,9 @@ static unsigned transfers_for(int64_t latency)
 {
 	int64_t n = latency == INT64_MAX ? 0 : latency / 4000000;
 
-	return n < TRANSFERS_LEAST ? TRANSFERS_LEAST : n > TRANSFERS_MOST ? TRANSFERS_MOST : (unsigned)n;
+	if (n < TRANSFERS_LEAST)
+		return TRANSFERS_LEAST;
+	return n > TRANSFERS_MOST ? TRANSFERS_MOST : (unsigned)n;
 }
 
 static void opened(struct cli *c)
@@ -288,8 +290,8 @@ struct store *cli_open_folder(struct cli *c, struct err *e)
 }
 
 /*
- * bale.json is not sealed: whoever can write to the storage could put one in its place that
- * says "not encrypted". Who gives a secret expects it to be used.
+ * bale.json is not sealed: whoever can write to the storage could put one in its place
+ * that says "not encrypted". Who gives a secret expects it to be used.
  */
 bool cli_open_to_write(struct cli *c, struct err *e)
 {
@@ -300,9 +302,10 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 	if (c->repo->params.encrypted || !secret_named(&where))
 		return true;
 	return err_set(e, ERR_AUTH,
-	    "%s is not encrypted, though a passphrase or key file is given; nothing was written. If "
-	    "it was encrypted once, somebody has replaced its bale.json; if it never was, give no "
-	    "passphrase or key file, in the environment (BALE_PASSPHRASE…) neither",
+	    "%s is not encrypted, though a passphrase or key file is given; nothing was "
+	    "written. If it was encrypted once, somebody has replaced its bale.json; if it "
+	    "never was, give no passphrase or key file, in the environment "
+	    "(BALE_PASSPHRASE…) neither",
 	    c->path);
 }
 

@@ -39,9 +39,9 @@ bool cli_open(struct cli *c, struct err *e);
 bool cli_open_to_write(struct cli *c, struct err *e);
 
 /*
- * Open the folder that was named as mere storage, repository or not. Freed by the caller. Not
- * where a repository was seen before and is none now: ERR_UNREACHABLE; ERR_NOREPO, …. One that
- * cannot be listed is opened all the same.
+ * Open the folder that was named as mere storage, repository or not. Freed by the caller.
+ * Not where a repository was seen before and is none now: ERR_UNREACHABLE; ERR_NOREPO, ….
+ * One that cannot be listed is opened all the same.
  */
 struct store *cli_open_folder(struct cli *c, struct err *e);
 

@@ -10,7 +10,8 @@
 static const char *const counts[KEEP_KINDS] = {"keep-last", "keep-hourly", "keep-daily",
     "keep-weekly", "keep-monthly", "keep-yearly"};
 static const char *const stretches[KEEP_KINDS] = {"keep-within", "keep-within-hourly",
-    "keep-within-daily", "keep-within-weekly", "keep-within-monthly", "keep-within-yearly"};
+    "keep-within-daily", "keep-within-weekly", "keep-within-monthly",
+    "keep-within-yearly"};
 
 struct pruning {
 	struct cli *c;
@@ -87,7 +88,8 @@ static void show_text(struct pruning *p, const struct candidate *x, uint64_t fre
 	buf_release(&size);
 }
 
-static bool on_decision(void *arg, const struct candidate *x, uint64_t frees, struct err *e)
+static bool on_decision(
+    void *arg, const struct candidate *x, uint64_t frees, struct err *e)
 {
 	struct pruning *p = arg;
 

@@ -55,7 +55,8 @@ static void show_thresholds(struct cli *c, const struct vacuum_result *res)
 {
 	struct buf out = BUF_EMPTY;
 
-	report_text(&c->report, "\n below      bundles       write        free  stays dead\n");
+	report_text(
+	    &c->report, "\n below      bundles       write        free  stays dead\n");
 	for (int i = 0; i < VACUUM_THRESHOLDS; i++) {
 		const struct vacuum_threshold *t = &res->thresholds[i];
 
@@ -84,7 +85,9 @@ static void show_total(struct cli *c, const char *what, uint64_t bytes)
 	buf_release(&out);
 }
 
-/* ns until deletion goes on; 0: nothing is left for it, or what it waits for is not time. */
+/*
+ * ns until deletion goes on; 0: nothing is left for it, or what it waits for is not time.
+ */
 static int64_t wait_of(const struct vacuum_options *o, const struct vacuum_result *res)
 {
 	if (res->wait == 0 && *res->tombstone && !o->sole_client)
@@ -106,21 +109,23 @@ static void show_waiting(
 		    buf_str(&time));
 	if (res->kept_bundles > 0)
 		report_text(&c->report,
-		    " waiting    %" PRIu64 " condemned bundles: what is alive in them has no other copy "
+		    " waiting    %" PRIu64
+		    " condemned bundles: what is alive in them has no other copy "
 		    "yet that may be relied on\n",
 		    res->kept_bundles);
 	if (res->disturbed)
 		report_text(&c->report,
-		    " waiting    others condemn at the same time: deletion is left to a later run\n");
+		    " waiting    others condemn at the same time: deletion is left to a later "
+		    "run\n");
 	if (*res->lacking)
 		report_text(&c->report,
-		    " waiting    for the next backup of client %s: nothing shows yet that it knows what "
-		    "is condemned\n",
+		    " waiting    for the next backup of client %s: nothing shows yet that it "
+		    "knows what is condemned\n",
 		    res->lacking);
 	if (*res->awaited)
 		report_text(&c->report,
-		    " waiting    for %s, which is unfinished: until its client's next backup, or a "
-		    "week without a sign of life\n",
+		    " waiting    for %s, which is unfinished: until its client's next backup, or "
+		    "a week without a sign of life\n",
 		    res->awaited);
 	buf_release(&time);
 }
@@ -143,14 +148,16 @@ static void show_run(
 	    res->condemned_bundles, buf_str(&size), buf_str(&written));
 	if (res->unmoved > 0)
 		report_text(&c->report,
-		    " left       %" PRIu64 " bundles: there is no room for what is alive in them; run "
+		    " left       %" PRIu64
+		    " bundles: there is no room for what is alive in them; run "
 		    "it again once there is more\n",
 		    res->unmoved);
 	if (o->deletes)
 		show_waiting(c, o, res);
 	else
 		report_text(&c->report,
-		    " nothing was deleted: that is a later step, and comes with a later release\n");
+		    " nothing was deleted: that is a later step, and comes with a later "
+		    "release\n");
 	buf_release(&size);
 	buf_release(&written);
 }
@@ -268,9 +275,11 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 /* Deletion too begins with writing, if only a few KiB. */
 static bool no_room(const struct vacuum_options *o, struct err *e)
 {
-	return err_wrap(e, o->sole_client
-	        ? "the storage is full; before anything can be deleted, some KiB must be written: "
-	          "make 1 MiB of room by moving away what is not in the repository, and run it again"
+	return err_wrap(e,
+	    o->sole_client
+	        ? "the storage is full; before anything can be deleted, some KiB must be "
+	          "written: make 1 MiB of room by moving away what is not in the "
+	          "repository, and run it again"
 	        : "the storage is full; if nobody else uses the repository now, --run "
 	          "--sole-client frees at once what no snapshot needs");
 }

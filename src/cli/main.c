@@ -72,8 +72,8 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 /*
- * A file of the storage must not get the number of a stream that is closed: what is said there
- * would stand in the file. As before, writing to the stream fails.
+ * A file of the storage must not get the number of a stream that is closed: what is said
+ * there would stand in the file. As before, writing to the stream fails.
  */
 static bool keep_streams(void)
 {
@@ -105,7 +105,8 @@ int main(int argc, char **argv)
 		return STATUS_FAILED;
 	/* Large buffers go back to the system when they are freed (docs/decisions.md). */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
-	json_set_alloc_funcs(mem_alloc, free); /* else what cannot be had is left out of a line */
+	/* Else what cannot be had is left out of a line. */
+	json_set_alloc_funcs(mem_alloc, free);
 	allow_descriptors();
 	signals_install();
 	if (!name)

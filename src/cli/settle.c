@@ -1,7 +1,7 @@
 /*
- * A shell command, in a process group of its own: a signal to bale ends it and what it has
- * started. No descriptor of the repository is open for writing while it runs, nor would one
- * be handed down.
+ * A shell command, in a process group of its own: a signal to bale ends it and what it
+ * has started. No descriptor of the repository is open for writing while it runs, nor
+ * would one be handed down.
  */
 #include "cli/settle.h"
 

@@ -1,6 +1,6 @@
 /*
- * The command that --settle names: it waits until a mount that uploads behind our back has
- * nothing left to upload, and says by its exit status whether it did.
+ * The command that --settle names: it waits until a mount that uploads behind our back
+ * has nothing left to upload, and says by its exit status whether it did.
  */
 #ifndef BALE_CLI_SETTLE_H
 #define BALE_CLI_SETTLE_H

@@ -32,7 +32,9 @@ void signals_install(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* Whoever started bale may have ignored it; then no command would tell how it ended. */
+	/*
+	 * Whoever started bale may have ignored it; then no command would tell how it ended.
+	 */
 	signal(SIGCHLD, SIG_DFL);
 }
 

@@ -14,8 +14,8 @@ struct snapshots {
 };
 
 /*
- * Open the repository and find what the first n arguments name; all of them before anything
- * is done. Released by the caller, also after a failure.
+ * Open the repository and find what the first n arguments name; all of them before
+ * anything is done. Released by the caller, also after a failure.
  */
 bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e);
 void snapshots_release(struct snapshots *s);

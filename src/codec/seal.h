@@ -38,8 +38,8 @@ bool unseal(const struct sealer *s, struct span aad, struct span sealed, struct 
 
 /*
  * The nonce of one sealing in a run (crypto.md §4). The seed is 32 fresh random bytes for
- * each run; within it no pair of lane and ticket is used twice, also not for another try at
- * the same thing.
+ * each run; within it no pair of lane and ticket is used twice, also not for another try
+ * at the same thing.
  */
 void nonce_derive(uint8_t out[NONCE_SIZE], const uint8_t seed[32], uint64_t lane,
     uint64_t ticket);

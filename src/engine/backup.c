@@ -16,7 +16,8 @@
 #define SIZES_FILE "sizes"
 #define SIZES_CELL 33 /* type, name, size */
 #define POLL_ITEMS 64
-#define SLOW_NS (5 * 1000000ll)         /* a read that takes so long goes over a network */
+/* A read that takes so long goes over a network. */
+#define SLOW_NS (5 * 1000000ll)
 #define HUNKS_IN_FLIGHT (8u << 20)
 
 void backup_options_init(struct backup_options *o)
@@ -69,7 +70,9 @@ static void save_sizes(struct run *r)
 
 /* --- setting up */
 
-/* A backup of nothing but absent sources would be an empty snapshot that looks complete. */
+/*
+ * A backup of nothing but absent sources would be an empty snapshot that looks complete.
+ */
 static bool check_sources(const struct backup_options *o, struct err *e)
 {
 	struct stat st;
@@ -83,9 +86,9 @@ static bool check_sources(const struct backup_options *o, struct err *e)
 }
 
 /*
- * A disk of this machine takes one bundle after the other as fast as it can; to write some to
- * a file first would only cost. Where an operation takes its time, so does the end of a put,
- * while which others can go on.
+ * A disk of this machine takes one bundle after the other as fast as it can; to write
+ * some to a file first would only cost. Where an operation takes its time, so does the
+ * end of a put, while which others can go on.
  */
 static unsigned puts_of(const struct run *r)
 {
@@ -95,8 +98,8 @@ static unsigned puts_of(const struct run *r)
 	                                                                   : r->o->transfers;
 }
 
-static struct packer *make_packer(struct run *r, enum file_type type, const uint8_t seed[32],
-    uint32_t frame_plain, uint32_t target)
+static struct packer *make_packer(struct run *r, enum file_type type,
+    const uint8_t seed[32], uint32_t frame_plain, uint32_t target)
 {
 	bool several = puts_of(r) > 1;
 	struct packer_options o = {
@@ -147,7 +150,9 @@ static void make_folders(struct run *r)
 	}
 }
 
-/* Bundles of hunks are kept small, so that two kinds in memory cost little more than one. */
+/*
+ * Bundles of hunks are kept small, so that two kinds in memory cost little more than one.
+ */
 static void make_packers(struct run *r)
 {
 	uint32_t target = r->repo->params.bundle_target;
@@ -297,7 +302,8 @@ static bool stop(struct run *r, struct err *e)
 	if (r->low_space)
 		return err_set(e, ERR_NOSPACE,
 		    "the storage has less than 64 MiB left, which are kept free for prune and "
-		    "vacuum; what was backed up so far is kept and the next backup goes on from it");
+		    "vacuum; what was backed up so far is kept and the next backup goes on from "
+		    "it");
 	return err_set(e, ERR_STOPPED,
 	    "stopped; what was backed up so far is kept and the next backup goes on from it");
 }
@@ -338,8 +344,8 @@ static bool check_space(struct run *r, struct err *e)
 	if (!store_space(r->repo->store, &space) || space >= 64u << 20)
 		return true;
 	return err_set(e, ERR_NOSPACE,
-	    "the storage has %llu MiB left; the last 64 MiB are kept free for prune and vacuum, "
-	    "so nothing was written; make room, or prune and vacuum",
+	    "the storage has %llu MiB left; the last 64 MiB are kept free for prune and "
+	    "vacuum, so nothing was written; make room, or prune and vacuum",
 	    (unsigned long long)(space >> 20));
 }
 
@@ -364,7 +370,8 @@ static bool run_once(struct repo *repo, const struct backup_options *o, struct m
 
 		open_pack(r);
 		bo.pack = r->pack;
-		ok = basis_open(repo, &r->band.bands, o->set, r->band.name.text, &bo, &r->basis, e);
+		ok = basis_open(
+		    repo, &r->band.bands, o->set, r->band.name.text, &bo, &r->basis, e);
 		ok = ok && band_run_look_end(&r->band, e);
 		if (ok && r->basis)
 			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));

@@ -1,7 +1,7 @@
 /*
- * The files of a run's band. Head first, then the look at what others did; data before the
- * hunk that names it, hunks before the part or tail that lists them, the delta before the
- * tail. Nothing is ever rewritten.
+ * The files of a run's band. Head first, then the look at what others did; data before
+ * the hunk that names it, hunks before the part or tail that lists them, the delta before
+ * the tail. Nothing is ever rewritten.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@ static void copy_list(struct string_list *l, const char *const *v, size_t n)
 }
 
 /*
- * Sources as the snapshot tells of them: absolute, as walk_open makes them. Whether a slash
- * at the end had a link followed is not part of it.
+ * Sources as the snapshot tells of them: absolute, as walk_open makes them. Whether a
+ * slash at the end had a link followed is not part of it.
  */
 static void add_source(struct string_list *l, const char *source)
 {
@@ -91,8 +91,8 @@ bool band_begin(struct run *r, struct err *e)
 /* --- bundles and deltas */
 
 /*
- * Asking is a trip on some mounts, and nothing else goes on meanwhile: not before a quarter
- * of what is free could be used up by this run.
+ * Asking is a trip on some mounts, and nothing else goes on meanwhile: not before a
+ * quarter of what is free could be used up by this run.
  */
 static void watch_space(struct run *r)
 {
@@ -109,9 +109,9 @@ static void watch_space(struct run *r)
 }
 
 /*
- * Bundles of data and of hunks are acknowledged in orders that have nothing to do with each
- * other, and those of lists again. So that threads leave no trace, a delta that is put ahead
- * of the others tells of data alone.
+ * Bundles of data and of hunks are acknowledged in orders that have nothing to do with
+ * each other, and those of lists again. So that threads leave no trace, a delta that is
+ * put ahead of the others tells of data alone.
  */
 void band_bundle(void *arg, uint32_t number, const struct directory *dir)
 {
@@ -122,7 +122,8 @@ void band_bundle(void *arg, uint32_t number, const struct directory *dir)
 
 	directory_encode(dir, &encoded);
 	if (b.hunks) {
-		r->untold = mem_grow(r->untold, &r->untold_cap, r->n_untold + 1, sizeof *r->untold);
+		r->untold = mem_grow(
+		    r->untold, &r->untold_cap, r->n_untold + 1, sizeof *r->untold);
 		r->untold[r->n_untold++] = (struct untold){b, encoded};
 	} else {
 		delta_add_bundle(&r->delta,
@@ -207,13 +208,15 @@ static int by_kind_and_name(const void *a, const void *b)
 {
 	const struct band_bundle *x = a, *y = b;
 
-	return x->hunks != y->hunks ? (x->hunks ? 1 : -1) : memcmp(x->name.b, y->name.b, ID_SIZE);
+	if (x->hunks != y->hunks)
+		return x->hunks ? 1 : -1;
+	return memcmp(x->name.b, y->name.b, ID_SIZE);
 }
 
 /*
- * Everything so far onto the storage, and into *b what a part or tail tells of it. Where no
- * hunk has ended since the last part, one is ended out of turn: a few entries can be very
- * large files, and an interrupted run would have to read all of them again.
+ * Everything so far onto the storage, and into *b what a part or tail tells of it. Where
+ * no hunk has ended since the last part, one is ended out of turn: a few entries can be
+ * very large files, and an interrupted run would have to read all of them again.
  */
 static bool settle(struct run *r, struct band *b, struct err *e)
 {
@@ -262,7 +265,10 @@ bool band_checkpoint(struct run *r, struct err *e)
 	return ok;
 }
 
-/* A tail would say that all is stored. A part does not, and the next backup goes on from it. */
+/*
+ * A tail would say that all is stored. A part does not, and the next backup goes on from
+ * it.
+ */
 static bool not_settled(struct run *r, struct band *tail, struct err *e)
 {
 	struct err none = ERR_EMPTY;

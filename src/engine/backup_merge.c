@@ -1,14 +1,16 @@
 /*
  * The walk against the basis, both in apath order. What is unchanged keeps its content by
- * reference, provided that every bundle it rests on may be relied on; all else is read. What
- * cannot be read is carried forward from the basis, marked stale, and never silently.
+ * reference, provided that every bundle it rests on may be relied on; all else is read.
+ * What cannot be read is carried forward from the basis, marked stale, and never
+ * silently.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/backup_run.h"
 
-static void tell(struct run *r, enum problem what, struct span apath, const struct err *why)
+static void tell(
+    struct run *r, enum problem what, struct span apath, const struct err *why)
 {
 	monitor_problem(r->m, what, apath, why);
 }
@@ -72,7 +74,8 @@ void merge_note(void *arg, enum walk_note what, struct span apath, int sys)
 
 	switch (what) {
 	case WALK_MISSING:
-		err_set(&why, ERR_MISSING, "is not there; what an earlier snapshot holds of it is kept");
+		err_set(&why, ERR_MISSING,
+		    "is not there; what an earlier snapshot holds of it is kept");
 		tell(r, PROBLEM_UNREADABLE, apath, &why);
 		r->told.unreadable++;
 		add_unreadable(r, apath);
@@ -86,14 +89,18 @@ void merge_note(void *arg, enum walk_note what, struct span apath, int sys)
 		err_set(&why, ERR_NONE, "is a socket, which cannot be stored");
 		tell(r, PROBLEM_SKIPPED, apath, &why);
 		break;
-	default: /* an item tells of what is unreadable; own and cache folders are left out silently */
+	default:
+		/*
+		 * An item tells of what is unreadable; own and cache folders are left out
+		 * silently.
+		 */
 		break;
 	}
 }
 
 /*
- * An entry that only the basis has: removed, unless it is below something unreadable. What
- * rests on lists that are lost is lost to this snapshot, and said to be.
+ * An entry that only the basis has: removed, unless it is below something unreadable.
+ * What rests on lists that are lost is lost to this snapshot, and said to be.
  */
 static bool basis_only(struct run *r, const struct entry *be, struct err *e)
 {
@@ -187,7 +194,8 @@ static void link_item(struct run *r, struct item *it)
 		return;
 	at = map_get(&r->links, key);
 	if (!at) {
-		r->groups = mem_grow(r->groups, &r->groups_cap, r->n_groups + 1, sizeof *r->groups);
+		r->groups = mem_grow(
+		    r->groups, &r->groups_cap, r->n_groups + 1, sizeof *r->groups);
 		g = &r->groups[r->n_groups++];
 		*g = (struct link_group){.apath = BUF_EMPTY, .left = it->facts.nlink};
 		buf_add_span(&g->apath, it->entry.apath);
@@ -212,7 +220,8 @@ static void count_change(struct item *it, const struct entry *be)
 }
 
 /* What stands in for the item should it turn out unreadable. */
-static bool add_fallback(struct run *r, struct item *it, const struct entry *be, struct err *e)
+static bool add_fallback(
+    struct run *r, struct item *it, const struct entry *be, struct err *e)
 {
 	return !be || stale_copy(r, be, &it->fallback, e);
 }
@@ -294,7 +303,9 @@ out:
 	return true;
 }
 
-/* Nothing is known of it but that it is there: its basis stands in, all below included. */
+/*
+ * Nothing is known of it but that it is there: its basis stands in, all below included.
+ */
 static bool merge_unreadable(struct run *r, const struct walk_item *wi, struct err *e)
 {
 	struct err why = ERR_EMPTY;
@@ -302,7 +313,8 @@ static bool merge_unreadable(struct run *r, const struct walk_item *wi, struct e
 	/* What could not be looked at may come twice: as an entry, and as a directory. */
 	if (r->n_unreadable && span_equal(r->unreadable[r->n_unreadable - 1], wi->apath))
 		return true;
-	err_sys(&why, wi->unreadable, wi->below ? "cannot be read as a directory" : "cannot be read");
+	err_sys(&why, wi->unreadable,
+	    wi->below ? "cannot be read as a directory" : "cannot be read");
 	tell(r, PROBLEM_UNREADABLE, wi->apath, &why);
 	r->told.unreadable++;
 	add_unreadable(r, wi->apath);

@@ -17,7 +17,8 @@
 
 #define BATCH_BYTES  (1u << 20)
 #define BEHIND_ITEMS 32768
-#define PART_WORTH   400 /* reads of a file; a part takes about twenty, so one in twenty */
+/* Reads of a file; a part takes about twenty, so one in twenty. */
+#define PART_WORTH   400
 
 static void batch_close(struct run *r)
 {
@@ -135,8 +136,8 @@ static void item_done(struct item *it)
 /* --- passing */
 
 /*
- * While a part is put, all else waits: data, hunks, delta and part, one after the other. Where
- * each takes half a second, bytes alone would have that happen too often.
+ * While a part is put, all else waits: data, hunks, delta and part, one after the other.
+ * Where each takes half a second, bytes alone would have that happen too often.
  */
 static bool too_soon(const struct run *r)
 {
@@ -157,8 +158,8 @@ static bool part_due(const struct run *r)
 }
 
 /*
- * What comes behind a chunk cannot leave the queue before its frame is closed, nor its hunk
- * be written before its bundle is: where little is new, neither fills up by itself.
+ * What comes behind a chunk cannot leave the queue before its frame is closed, nor its
+ * hunk be written before its bundle is: where little is new, neither fills up by itself.
  */
 static bool close_behind(struct run *r, const struct item *it, struct err *e)
 {
@@ -278,8 +279,8 @@ static void find_dir(struct item *it)
 }
 
 /*
- * A further name of a file whose first one could not be read, or went away: a new name was
- * made, and the old one removed. It is read itself, as the first of those behind it.
+ * A further name of a file whose first one could not be read, or went away: a new name
+ * was made, and the old one removed. It is read itself, as the first of those behind it.
  */
 static bool pass_orphan(struct run *r, struct item *it, struct err *e)
 {
@@ -314,8 +315,8 @@ static bool is_orphan(const struct run *r, const struct item *it)
 }
 
 /*
- * Pass what can be passed, up to one batch or large file to be read, or to where a checkpoint
- * is due. `wait`: for the batch.
+ * Pass what can be passed, up to one batch or large file to be read, or to where a
+ * checkpoint is due. `wait`: for the batch.
  */
 bool pass_some(struct run *r, bool wait, bool *progress, struct err *e)
 {

@@ -32,7 +32,8 @@ struct link_group {
 	uint64_t left;      /* links not yet met by the walk */
 	uint32_t waiting;   /* items in the queue that need `content` */
 	bool gone;          /* the first could not be read, or is not there any more */
-	struct item *content; /* the first item once it was stored; NULL before, or if it failed */
+	/* The first item once it was stored; NULL before, or if it failed. */
+	struct item *content;
 };
 
 enum { BEHIND_CHUNK = 1, BEHIND_LIST = 2 };
@@ -87,9 +88,11 @@ struct run {
 	struct walk_inode own_folders[2]; /* the repository and its cache: not backed up */
 	struct owners *owners;
 	struct reader reader;
-	struct map stale_links;     /* digest of the first apath in the basis → of stale_firsts */
+	/* Digest of the first apath in the basis → of stale_firsts. */
+	struct map stale_links;
 	struct string_list sources; /* their apaths */
-	bool way;                   /* the entry written last is on the way to one, or is one */
+	/* The entry written last is on the way to one, or is one. */
+	bool way;
 	struct string_list stale_firsts; /* apaths in this snapshot */
 	struct span *unreadable;    /* apaths below which the basis is carried forward */
 	size_t n_unreadable, unreadable_cap;
@@ -99,7 +102,8 @@ struct run {
 
 	/* items on their way, in apath order */
 	struct item *head, **tail;
-	struct item *unpassed;      /* the first whose content is not packed yet; NULL: none */
+	/* The first whose content is not packed yet; NULL: none. */
+	struct item *unpassed;
 	size_t queued;
 	struct lane *reads, *streams;
 	struct batch *batch;        /* being filled */
@@ -146,7 +150,10 @@ void pass_item(struct run *r, struct item *it);
 /* A batch for each worker at work, and two waiting. */
 bool pass_read_ahead(const struct run *r);
 
-/* Whether the chunk is there and may be relied on: then the piece has its place or ticket. */
+/*
+ * Whether the chunk is there and may be relied on: then the piece has its place or
+ * ticket.
+ */
 bool pass_known(struct run *r, struct piece *p, bool *known, struct err *e);
 
 /* Pack one that is not. */
@@ -154,8 +161,8 @@ bool pass_new(
     struct run *r, struct item *it, struct piece *p, struct span plain, struct err *e);
 
 /*
- * Pass what can be passed, up to one batch or large file to be read, or to where a checkpoint
- * is due. `wait`: for the batch.
+ * Pass what can be passed, up to one batch or large file to be read, or to where a
+ * checkpoint is due. `wait`: for the batch.
  */
 bool pass_some(struct run *r, bool wait, bool *progress, struct err *e);
 
@@ -164,14 +171,15 @@ void pass_abandon(struct run *r);
 /* --- backup_stale.c */
 
 /*
- * Set *out to the basis' entry, marked stale, to stand in for a source that cannot be read;
- * NULL where lists of it are lost.
+ * Set *out to the basis' entry, marked stale, to stand in for a source that cannot be
+ * read; NULL where lists of it are lost.
  */
 bool stale_copy(struct run *r, const struct entry *be, struct item **out, struct err *e);
 
 /*
- * An item's turn to be passed: what it takes from the basis, and rests on bundles that may
- * not be relied on, is copied into new ones; what cannot be is lost, which the item then says.
+ * An item's turn to be passed: what it takes from the basis, and rests on bundles that
+ * may not be relied on, is copied into new ones; what cannot be is lost, which the item
+ * then says.
  */
 bool stale_pass(struct run *r, struct item *it, struct err *e);
 
@@ -189,7 +197,9 @@ void store_show(struct run *r, uint64_t more);
 /* Append to the queue. */
 void store_item(struct run *r, struct item *it);
 
-/* Move on whatever can be, checkpoints included; `wait`: something, where there is any. */
+/*
+ * Move on whatever can be, checkpoints included; `wait`: something, where there is any.
+ */
 bool store_pump(struct run *r, bool wait, struct err *e);
 
 /* All items into hunks, whatever it takes. */

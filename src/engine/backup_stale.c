@@ -1,7 +1,7 @@
 /*
  * What stands in for what cannot be read: the basis' entry, marked stale. Here a backup
- * cannot heal a chunk from the source, so one that rests on a condemned or damaged bundle is
- * read from it while that can still be done, and stored anew.
+ * cannot heal a chunk from the source, so one that rests on a condemned or damaged bundle
+ * is read from it while that can still be done, and stored anew.
  */
 #include <stdlib.h>
 
@@ -57,7 +57,8 @@ fail:
 }
 
 /* STEP_END: the chunk is lost. */
-static enum step rescue_piece(struct run *r, struct item *it, struct piece *p, struct err *e)
+static enum step rescue_piece(
+    struct run *r, struct item *it, struct piece *p, struct err *e)
 {
 	struct found place = {.slot = p->x.hint.slot};
 	struct err why = ERR_EMPTY;
@@ -73,7 +74,8 @@ static enum step rescue_piece(struct run *r, struct item *it, struct piece *p, s
 		return STEP_FAILED;
 	if (known)
 		return STEP_ITEM;
-	if (!resolver_read(r->resolver, r->chunks, FILE_DATA, &place, &p->x.id, &plain, &why)) {
+	if (!resolver_read(
+	        r->resolver, r->chunks, FILE_DATA, &place, &p->x.id, &plain, &why)) {
 		*e = why;
 		return is_loss(&why) ? STEP_END : STEP_FAILED;
 	}
@@ -105,7 +107,8 @@ bool stale_pass(struct run *r, struct item *it, struct err *e)
 	if (!it->why)
 		it->why = mem_zalloc(sizeof *it->why);
 	err_set(it->why, ERR_CORRUPT,
-	    "cannot be read, and what an earlier snapshot holds of it is damaged: %s", e->text);
+	    "cannot be read, and what an earlier snapshot holds of it is damaged: %s",
+	    e->text);
 	it->outcome = ITEM_UNREADABLE;
 	item_free(it->fallback);
 	it->fallback = NULL;
@@ -113,8 +116,8 @@ bool stale_pass(struct run *r, struct item *it, struct err *e)
 }
 
 /*
- * The first name may have been removed since, or be a fresh file; a stale entry links only to
- * another stale one.
+ * The first name may have been removed since, or be a fresh file; a stale entry links
+ * only to another stale one.
  */
 void stale_link(struct run *r, struct item *it)
 {

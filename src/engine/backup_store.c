@@ -1,6 +1,6 @@
 /*
- * The queue of items, in apath order. An item is passed (backup_pass.c) and then emitted: it
- * goes into a hunk as soon as all its chunks have a place in a bundle.
+ * The queue of items, in apath order. An item is passed (backup_pass.c) and then emitted:
+ * it goes into a hunk as soon as all its chunks have a place in a bundle.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -132,8 +132,9 @@ static bool on_the_way(const struct run *r, struct span apath)
 }
 
 /*
- * The folders above a source have hunks of their own: whoever makes a file beside the source
- * changes them, and that should cost some hundred bytes, not a hunk of thousands of entries.
+ * The folders above a source have hunks of their own: whoever makes a file beside the
+ * source changes them, and that should cost some hundred bytes, not a hunk of thousands
+ * of entries.
  */
 static void set_apart(struct run *r, struct span apath)
 {
@@ -259,7 +260,9 @@ static bool await_place(struct run *r, struct err *e)
 	return waited || packer_flush(r->data, e);
 }
 
-/* So many hunks wait for bundles that are on their way: no more before some have arrived. */
+/*
+ * So many hunks wait for bundles that are on their way: no more before some have arrived.
+ */
 static bool await_names(struct run *r, struct err *e)
 {
 	bool waited = true;

@@ -1,6 +1,6 @@
 /*
- * The JSON files of a run's band, and what it finds when it begins. Names are random and no
- * attempt is ever overwritten, so nothing here needs a lock.
+ * The JSON files of a run's band, and what it finds when it begins. Names are random and
+ * no attempt is ever overwritten, so nothing here needs a lock.
  */
 #include "engine/band_run.h"
 
@@ -93,8 +93,8 @@ bool band_note_put(struct repo *repo, const struct band_name *band, enum band_fi
 /* --- the look */
 
 /*
- * One that is listed and not there was deleted when its bundles had been gone for long, or is
- * not seen yet.
+ * One that is listed and not there was deleted when its bundles had been gone for long,
+ * or is not seen yet.
  */
 static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 {
@@ -134,8 +134,8 @@ static bool read_tombstone(struct band_run *r, const char *name, struct err *e)
 }
 
 /* Several at once, where they are many and not at hand. */
-static void prefetch(
-    struct band_run *r, const char *folder, const char *type, const struct store_listing *l)
+static void prefetch(struct band_run *r, const char *folder, const char *type,
+    const struct store_listing *l)
 {
 	struct json_want *wants = mem_array(l->n + 1, sizeof *wants);
 	size_t i;
@@ -146,7 +146,8 @@ static void prefetch(
 	free(wants);
 }
 
-static bool read_tombstones(struct band_run *r, const struct store_listing *l, struct err *e)
+static bool read_tombstones(
+    struct band_run *r, const struct store_listing *l, struct err *e)
 {
 	size_t i;
 
@@ -254,7 +255,8 @@ static bool put_fence(struct band_run *r, const struct band_name *band, struct e
 }
 
 /* Whether the band has a tail that is whole: one that a crash has torn is none. */
-static bool has_tail(struct band_run *r, const struct band_info *i, bool *has, struct err *e)
+static bool has_tail(
+    struct band_run *r, const struct band_info *i, bool *has, struct err *e)
 {
 	struct err why = ERR_EMPTY;
 	enum band_file kind;
@@ -272,9 +274,9 @@ static bool has_tail(struct band_run *r, const struct band_info *i, bool *has, s
 }
 
 /*
- * Of one of this client's bands, whose process is dead: if it ended well it is the newest that
- * did, and else it is declared dead, even if nothing of it is seen. The caller goes from the
- * oldest to the newest.
+ * Of one of this client's bands, whose process is dead: if it ended well it is the newest
+ * that did, and else it is declared dead, even if nothing of it is seen. The caller goes
+ * from the oldest to the newest.
  */
 static bool settle_own(struct band_run *r, const struct band_name *name, struct err *e)
 {
@@ -300,9 +302,9 @@ static int by_client(const void *a, const void *b)
 }
 
 /*
- * This client's bands since the last that is known to have ended well, ascending: those that
- * are seen, and those that it remembers to have begun. What came before was dealt with by
- * that one; its own tail may only not be seen yet.
+ * This client's bands since the last that is known to have ended well, ascending: those
+ * that are seen, and those that it remembers to have begun. What came before was dealt
+ * with by that one; its own tail may only not be seen yet.
  */
 static size_t own_bands(const struct band_run *r, struct band_name *out)
 {
@@ -326,8 +328,8 @@ static size_t own_bands(const struct band_run *r, struct band_name *out)
 }
 
 /*
- * Step B2 (docs/protocol.md). The lock of the cache shows that no process of this client is at
- * work on them.
+ * Step B2 (docs/protocol.md). The lock of the cache shows that no process of this client
+ * is at work on them.
  */
 bool band_run_fence_own(struct band_run *r, struct err *e)
 {
@@ -375,8 +377,8 @@ static bool look_for_fence(struct band_run *r, struct err *e)
 /* --- parts and the tail */
 
 /*
- * The bands seen, as runs of counters a client. One of which only the removal is left is not
- * told of, so that this last trace of it can go when nobody tells of it any more.
+ * The bands seen, as runs of counters a client. One of which only the removal is left is
+ * not told of, so that this last trace of it can go when nobody tells of it any more.
  */
 static void fill_roll(const struct band_run *r, struct band *b)
 {
@@ -392,7 +394,8 @@ static void fill_roll(const struct band_run *r, struct band *b)
 	}
 	qsort(v, n, sizeof *v, by_client);
 	for (i = 0; i < n; i++) {
-		if (i > 0 && strcmp(v[i].client, roll.client) == 0 && v[i].counter <= roll.to + 1) {
+		if (i > 0 && strcmp(v[i].client, roll.client) == 0 &&
+		    v[i].counter <= roll.to + 1) {
 			roll.to = v[i].counter;
 			continue;
 		}

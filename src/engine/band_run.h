@@ -1,7 +1,7 @@
 /*
  * The band of a run, whatever the run is for: its name, its files, and the look at what
- * others did. The order is the protocol's: band_run_name, the head, band_run_look, then the
- * work, then band_run_finish with the tail.
+ * others did. The order is the protocol's: band_run_name, the head, band_run_look, then
+ * the work, then band_run_finish with the tail.
  */
 #ifndef BALE_ENGINE_BAND_RUN_H
 #define BALE_ENGINE_BAND_RUN_H
@@ -65,8 +65,8 @@ bool band_note_put(struct repo *repo, const struct band_name *band, enum band_fi
     const char *client, uint64_t *size, struct err *e);
 
 /*
- * Declare this client's own unfinished bands dead; from here on it is known which of them was
- * the last that ended well.
+ * Declare this client's own unfinished bands dead; from here on it is known which of them
+ * was the last that ended well.
  */
 bool band_run_fence_own(struct band_run *r, struct err *e);
 
@@ -77,9 +77,9 @@ bool band_run_give_up(struct band_run *r, struct err *e);
 void band_run_fill(const struct band_run *r, struct band *b);
 
 /*
- * Put the tail, remember it as the client's last band, settle it, and look for a fence: where
- * there is one, the run has failed (ERR_IO, r->fenced). False with r->complete: only that the
- * tail has arrived cannot be told.
+ * Put the tail, remember it as the client's last band, settle it, and look for a fence:
+ * where there is one, the run has failed (ERR_IO, r->fenced). False with r->complete:
+ * only that the tail has arrived cannot be told.
  */
 bool band_run_finish(struct band_run *r, const struct band *tail, struct err *e);
 

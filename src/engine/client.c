@@ -81,7 +81,10 @@ void client_state_release(struct client_state *s)
 	string_list_release(&s->met);
 }
 
-/* Read back: putting a file into the cache is best effort, and an older one may stand there. */
+/*
+ * Read back: putting a file into the cache is best effort, and an older one may stand
+ * there.
+ */
 static bool save(struct cache *c, const struct client_state *s)
 {
 	struct buf text = BUF_EMPTY, kept = BUF_EMPTY;

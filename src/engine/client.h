@@ -1,7 +1,7 @@
 /*
  * Who this client is, from run to run: kept in the local cache. Where that is lost, or
- * another process of the same client is at work, the run is a new client's first: an id is
- * never shared, and a counter never used twice.
+ * another process of the same client is at work, the run is a new client's first: an id
+ * is never shared, and a counter never used twice.
  */
 #ifndef BALE_ENGINE_CLIENT_H
 #define BALE_ENGINE_CLIENT_H
@@ -12,8 +12,10 @@
 struct client_state {
 	char id[CLIENT_SIZE + 1];
 	uint64_t counter;              /* of the newest band begun; 0: none */
-	char prev[BAND_MAX_LEN + 1];   /* the newest of its bands that it has not declared dead */
-	struct string_list begun;      /* later bands, of which it is not known how they ended */
+	/* The newest of its bands that it has not declared dead. */
+	char prev[BAND_MAX_LEN + 1];
+	/* Later bands, of which it is not known how they ended. */
+	struct string_list begun;
 	struct string_list seen;       /* tombstones that its tails have named */
 	/* for strict mode (docs/protocol.md, section 5) */
 	bool leave;                    /* to rely on what others wrote, and to vacuum */
@@ -21,15 +23,17 @@ struct client_state {
 	struct string_list met;        /* clients of which it has ever seen a trace */
 };
 
-/* For who has just created the repository: its client needs nobody's leave. Best effort. */
+/*
+ * For who has just created the repository: its client needs nobody's leave. Best effort.
+ */
 void client_state_found(struct repo *r, const char *cache_dir);
 
 void client_state_load(struct cache *c, struct env *env, struct client_state *out);
 void client_state_release(struct client_state *s);
 
 /*
- * Before a band's head is put: one more counter is spent on its name, come what may. Where
- * that cannot be kept, the run is a new client's.
+ * Before a band's head is put: one more counter is spent on its name, come what may.
+ * Where that cannot be kept, the run is a new client's.
  */
 void client_state_spend(struct cache *c, struct env *env, struct client_state *s,
     int64_t start, struct band_name *name);

@@ -124,8 +124,8 @@ bool clients_retire(struct repo *r, const char *id, struct err *e)
 
 	free(band);
 	if (!ok)
-		return err_set(e, ERR_USAGE, "%s is not a client: its bands have such in their names",
-		    id);
+		return err_set(
+		    e, ERR_USAGE, "%s is not a client: its bands have such in their names", id);
 	memcpy(c.id, n.client, sizeof c.id);
 	return clients_put(r, &c, &size, e);
 }

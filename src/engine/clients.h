@@ -1,6 +1,6 @@
 /*
- * Registrations: the clients of a repository in which nothing is assumed of time (strict mode,
- * docs/protocol.md, section 5).
+ * Registrations: the clients of a repository in which nothing is assumed of time (strict
+ * mode, docs/protocol.md, section 5).
  */
 #ifndef BALE_ENGINE_CLIENTS_H
 #define BALE_ENGINE_CLIENTS_H
@@ -15,7 +15,9 @@ struct clients {
 	size_t n, cap;
 };
 
-/* Read those that the listing of clients/ shows. What was never finished does not count. */
+/*
+ * Read those that the listing of clients/ shows. What was never finished does not count.
+ */
 bool clients_read(
     struct repo *r, const struct store_listing *l, struct clients *out, struct err *e);
 void clients_release(struct clients *c);
@@ -30,8 +32,8 @@ bool clients_put(
     struct repo *r, const struct client *c, uint64_t *size, struct err *e);
 
 /*
- * A client will never come back: nobody need ask it any more. For who knows that for certain.
- * ERR_USAGE where `id` is no client's.
+ * A client will never come back: nobody need ask it any more. For who knows that for
+ * certain. ERR_USAGE where `id` is no client's.
  */
 bool clients_retire(struct repo *r, const char *id, struct err *e);
 

@@ -1,6 +1,6 @@
 /*
- * Findings in the order of bundle and time. That the stored bytes are right takes back that
- * the bundle was lost; only that every chunk was right takes back damage to some.
+ * Findings in the order of bundle and time. That the stored bytes are right takes back
+ * that the bundle was lost; only that every chunk was right takes back damage to some.
  */
 #include "engine/findings.h"
 

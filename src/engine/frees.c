@@ -2,8 +2,8 @@
  * Who refers to a chunk is one of four states, and only goes up: nobody; one removed
  * snapshot; several removed ones; a kept one. First all lists are followed down to the
  * hunks, so that each hunk's state is known; then each hunk is read once and its state
- * joined into that of the chunks it names. Chunks are counted by place: what a vacuum frees
- * is a slot that nothing resolves to.
+ * joined into that of the chunks it names. Chunks are counted by place: what a vacuum
+ * frees is a slot that nothing resolves to.
  */
 #include "engine/frees.h"
 
@@ -13,10 +13,12 @@
 #include "base/mem.h"
 #include "format/delta.h"
 
-enum { NOBODY = 0, KEPT = 1, SEVERAL = 2, FIRST = 3 }; /* FIRST + n: removed number n + 1 */
+/* FIRST + n: removed number n + 1. */
+enum { NOBODY = 0, KEPT = 1, SEVERAL = 2, FIRST = 3 };
 #define OWNERS_MAX (UINT16_MAX - FIRST)
 
-#define PREFETCH 2 /* hunks read from a bundle, and more to come, are worth reading it whole */
+/* Hunks read from a bundle, and more to come, are worth reading it whole. */
+#define PREFETCH 2
 
 /* A hunk, or a list of hunks or extents, that was met. */
 struct node {
@@ -64,7 +66,8 @@ static bool ask_cache(void *arg, const struct id *id, struct buf *plain)
 	return false;
 }
 
-struct frees *frees_new(const struct refs *refs, struct monitor *m, const volatile bool *stop)
+struct frees *frees_new(
+    const struct refs *refs, struct monitor *m, const volatile bool *stop)
 {
 	struct frees *f = mem_zalloc(sizeof *f);
 
@@ -367,7 +370,8 @@ static void add_delta(struct frees *f, struct span plain, struct map *gone,
 		}
 	while (st == STEP_END && (st = delta_next_move(&it, &move, NULL)) == STEP_ITEM)
 		st = STEP_END;
-	while (st == STEP_END && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM) {
+	while (
+	    st == STEP_END && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM) {
 		map_put(gone, name.b, 1);
 		st = STEP_END;
 	}

@@ -15,13 +15,14 @@ struct frees;
  * The inventory knows what is listed and what is condemned. `stop` (may be NULL) ends the
  * counting with ERR_STOPPED.
  */
-struct frees *frees_new(const struct refs *refs, struct monitor *m, const volatile bool *stop);
+struct frees *frees_new(
+    const struct refs *refs, struct monitor *m, const volatile bool *stop);
 void frees_free(struct frees *f); /* NULL is harmless */
 
 /*
- * Take in the references of a tail or part: of one that is kept where `removed` is 0, else
- * of the removed one with that number, from 1 on. Best the kept ones first. What is damaged
- * is told of, and makes the result uncertain.
+ * Take in the references of a tail or part: of one that is kept where `removed` is 0,
+ * else of the removed one with that number, from 1 on. Best the kept ones first. What is
+ * damaged is told of, and makes the result uncertain.
  */
 bool frees_add(struct frees *f, const struct band *b, uint32_t removed, struct err *e);
 

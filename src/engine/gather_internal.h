@@ -35,7 +35,8 @@ struct run {
 	size_t n_wants;
 	uint64_t at;
 	size_t n;
-	struct buf stored; /* unless it lies in the bundle's tail; if it was kept, from the start */
+	/* Unless it lies in the bundle's tail; if it was kept, from the start. */
+	struct buf stored;
 	bool ok;
 	struct err why;
 	unsigned refs; /* frames not done */

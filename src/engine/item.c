@@ -53,7 +53,8 @@ struct item *item_copy(const struct entry *entry)
 	it->entry.target = span_of(names.p, entry->target.n);
 	it->entry.user = span_of(names.p + entry->target.n, entry->user.n);
 	it->entry.group = span_of(names.p + entry->target.n + entry->user.n, entry->group.n);
-	it->entry.hardlink = span_of(names.p + names.n - entry->hardlink.n, entry->hardlink.n);
+	it->entry.hardlink = span_of(
+	    names.p + names.n - entry->hardlink.n, entry->hardlink.n);
 	it->entry.inline_data = keep(&it->inline_data, entry->inline_data);
 	it->entry.extents = NULL;
 	it->entry.n_extents = 0;

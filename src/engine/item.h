@@ -1,7 +1,7 @@
 /*
- * One entry on its way through a backup: from the walk, through reading and storing, to the
- * hunk. The main thread makes, moves and frees items; between being put into a read job and
- * coming back from it an item belongs to the job.
+ * One entry on its way through a backup: from the walk, through reading and storing, to
+ * the hunk. The main thread makes, moves and frees items; between being put into a read
+ * job and coming back from it an item belongs to the job.
  */
 #ifndef BALE_ENGINE_ITEM_H
 #define BALE_ENGINE_ITEM_H
@@ -53,7 +53,8 @@ struct item {
 	bool changed;            /* while it was read */
 	int64_t seen;            /* ns: the clock when the reading was asked for */
 	uint64_t bytes_read, bytes_new;
-	struct item *fallback;   /* of the basis, marked stale: stands in if it cannot be read */
+	/* Of the basis, marked stale: stands in if it cannot be read. */
+	struct item *fallback;
 	bool rescue;             /* rests on what may not be relied on: to be copied */
 	bool is_new, is_changed; /* against the basis */
 	struct told told;        /* counted when the item leaves the queue */

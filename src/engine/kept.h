@@ -1,8 +1,8 @@
 /*
- * Frames as they are stored, of which only a part was wanted so far: in a snapshot that grew
- * over many backups each frame holds a little of every part of the tree, and the next window
- * wants more of it. Within a budget of memory; what was used longest ago goes first. One
- * thread.
+ * Frames as they are stored, of which only a part was wanted so far: in a snapshot that
+ * grew over many backups each frame holds a little of every part of the tree, and the
+ * next window wants more of it. Within a budget of memory; what was used longest ago goes
+ * first. One thread.
  */
 #ifndef BALE_ENGINE_KEPT_H
 #define BALE_ENGINE_KEPT_H

@@ -88,8 +88,8 @@ static bool read_mark(
 }
 
 /*
- * What a mark says that cannot be read may matter; unless it is only the beginning of one:
- * then who gave it was never told that it is there. False: the storage failed.
+ * What a mark says that cannot be read may matter; unless it is only the beginning of
+ * one: then who gave it was never told that it is there. False: the storage failed.
  */
 static bool count_unreadable(struct marks *m, struct repo *r, struct monitor *mon,
     const char *name, const struct err *why, struct err *e)
@@ -102,7 +102,8 @@ static bool count_unreadable(struct marks *m, struct repo *r, struct monitor *mo
 		return false;
 	if (torn) {
 		err_set(&note, ERR_CORRUPT,
-		    "a tag or pin that an interrupted command left unfinished; it does not count");
+		    "a tag or pin that an interrupted command left unfinished; it does not "
+		    "count");
 	} else {
 		note = *why;
 		problem = PROBLEM_DAMAGED;
@@ -193,7 +194,9 @@ static size_t first_of(const struct marks *m, const char *band)
 	return low;
 }
 
-/* Step over the marks on one thing: the one that counts, or NULL behind the band's last. */
+/*
+ * Step over the marks on one thing: the one that counts, or NULL behind the band's last.
+ */
 static const struct mark *next_thing(const struct marks *m, const char *band, size_t *at)
 {
 	size_t i = *at;

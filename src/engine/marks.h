@@ -11,9 +11,9 @@
 struct marks;
 
 /*
- * Read all. One that cannot be read is told of (PROBLEM_DAMAGED) and counted; what it said is
- * not known. One that is torn (torn.h) is told of (PROBLEM_NOTE), and does not count. False:
- * the storage failed.
+ * Read all. One that cannot be read is told of (PROBLEM_DAMAGED) and counted; what it
+ * said is not known. One that is torn (torn.h) is told of (PROBLEM_NOTE), and does not
+ * count. False: the storage failed.
  */
 bool marks_load(struct repo *r, struct monitor *m, struct marks **out, struct err *e);
 void marks_free(struct marks *m); /* NULL is harmless */
@@ -27,8 +27,9 @@ bool marks_pinned(const struct marks *m, const struct band_name *band);
 void marks_apply(const struct marks *m, struct band *b);
 
 /*
- * Put a mark that counts from now on, and learn it: its time is later than that of any mark
- * on the same thing, whatever the clocks of those who wrote them. `tag` is "" for pins.
+ * Put a mark that counts from now on, and learn it: its time is later than that of any
+ * mark on the same thing, whatever the clocks of those who wrote them. `tag` is "" for
+ * pins.
  */
 bool marks_put(struct marks *m, struct repo *r, const struct band_name *band,
     enum mark_kind kind, const char *tag, struct err *e);

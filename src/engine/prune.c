@@ -71,7 +71,9 @@ static bool judged(const struct prune *p, const struct member *x, enum band_file
 	    (!p->o->set || strcmp(p->o->set, x->band.set) == 0);
 }
 
-/* Unfinished backups and other sets count as what keeps chunks, as they do for a vacuum. */
+/*
+ * Unfinished backups and other sets count as what keeps chunks, as they do for a vacuum.
+ */
 static bool read_members(struct prune *p, struct err *e)
 {
 	bands_prefetch(p->repo, &p->look.bands, false);
@@ -174,7 +176,8 @@ static void open_packs(struct prune *p)
 
 static bool count(struct prune *p, struct err *e)
 {
-	struct refs refs = {p->repo, p->chunks, p->inventory, p->resolver, from_packs, &p->packs};
+	struct refs refs = {
+	    p->repo, p->chunks, p->inventory, p->resolver, from_packs, &p->packs};
 	struct frees_result r = {.alone = p->alone};
 	struct frees *f = frees_new(&refs, p->m, p->o->stop);
 	bool ok = true;
@@ -246,8 +249,9 @@ bool prune_run(struct repo *r, const struct prune_options *o, struct monitor *m,
 	p.chunks = chunk_reader_new(r, BUNDLES_OPEN, FRAMES_KEPT);
 	band_run_init(&p.look, r, p.cache, p.inventory, m);
 	client_state_load(p.cache, r->env, &p.look.client);
-	ok = band_run_look(&p.look, e) && marks_load(r, m, &p.marks, e) && check_marks(&p, e) &&
-	    read_members(&p, e) && judge(&p, e) && count(&p, e) && tell(&p, e) && act(&p, e);
+	ok = band_run_look(&p.look, e) && marks_load(r, m, &p.marks, e) &&
+	    check_marks(&p, e) && read_members(&p, e) && judge(&p, e) && count(&p, e) &&
+	    tell(&p, e) && act(&p, e);
 	for (size_t i = 0; i < p.n_candidates && p.candidates; i++)
 		string_list_release(&p.candidates[i].reasons);
 	for (size_t i = 0; i < p.n_members; i++)

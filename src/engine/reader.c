@@ -49,7 +49,8 @@ static void give_up(struct item *it, const struct err *why)
 /* What the file was when it was opened is what gets stored. */
 static void take_facts(struct item *it, const struct facts *f)
 {
-	int64_t from = (it->seen - TICK_NS) / 1000000000, to = (it->seen + TICK_NS) / 1000000000;
+	int64_t from = (it->seen - TICK_NS) / 1000000000,
+	        to = (it->seen + TICK_NS) / 1000000000;
 
 	it->facts = *f;
 	facts_to_entry(f, &it->entry);
@@ -109,8 +110,8 @@ static bool read_inline(struct item *it, struct source *s, struct err *e)
 	return true;
 }
 
-static bool read_segments(
-    const struct reader *r, struct item *it, struct source *s, struct buf *data, struct err *e)
+static bool read_segments(const struct reader *r, struct item *it, struct source *s,
+    struct buf *data, struct err *e)
 {
 	struct cut_state cut;
 	struct segment seg;
@@ -177,7 +178,8 @@ static void read_file(const struct reader *r, struct item *it, struct buf *data)
 	bool ok = open_file(it, &s, &e);
 
 	if (ok && it->entry.size > READ_WHOLE) {
-		shorten(it, READ_WHOLE); /* grew far beyond what was seen: the rest comes next time */
+		/* Grew far beyond what was seen: the rest comes next time. */
+		shorten(it, READ_WHOLE);
 		s.facts.size = READ_WHOLE;
 	}
 	if (ok && it->entry.size > 0)

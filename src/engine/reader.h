@@ -1,7 +1,7 @@
 /*
  * Reading the source: jobs that open, read, cut and hash files. A batch holds many small
- * files and whatever else is read in one go; a large file is streamed by one job after the
- * other. Jobs touch only their own items.
+ * files and whatever else is read in one go; a large file is streamed by one job after
+ * the other. Jobs touch only their own items.
  */
 #ifndef BALE_ENGINE_READER_H
 #define BALE_ENGINE_READER_H
@@ -13,7 +13,8 @@
 #include "tree/source.h"
 
 #define READ_WHOLE  (4u << 20) /* a file above this is streamed */
-#define ITEM_WEIGHT 8192       /* what an item weighs beside its bytes: it holds a descriptor */
+/* What an item weighs beside its bytes: it holds a descriptor. */
+#define ITEM_WEIGHT 8192
 
 /* What all jobs share, and none changes. */
 struct reader {

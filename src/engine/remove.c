@@ -40,13 +40,14 @@ bool remove_stuck(uint64_t removed, struct err *e)
 	if (e->kind != ERR_NOSPACE)
 		return false;
 	return err_wrap(e,
-	    "the storage is full, %llu snapshots were removed; bale vacuum --run --sole-client "
-	    "gives back what they held, and some KiB of room are enough to go on",
+	    "the storage is full, %llu snapshots were removed; bale vacuum --run "
+	    "--sole-client gives back what they held, and some KiB of room are enough to go "
+	    "on",
 	    (unsigned long long)removed);
 }
 
-bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v, size_t n,
-    struct monitor *m, uint64_t *removed, struct err *e)
+bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v,
+    size_t n, struct monitor *m, uint64_t *removed, struct err *e)
 {
 	struct marks *marks = NULL;
 	char id[CLIENT_SIZE + 1];
@@ -90,6 +91,7 @@ bool removed_find(
 			    text.p, other->name.text, x->name.text);
 	}
 	return *out || err_set(e, ERR_MISSING,
-	    "no removed snapshot's name begins with \"%.*s\"; list --removed shows them", shown,
+	    "no removed snapshot's name begins with \"%.*s\"; list --removed shows them",
+	    shown,
 	    text.p);
 }

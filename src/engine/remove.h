@@ -10,12 +10,12 @@
 #include "engine/retention.h"
 
 /*
- * Remove these; those that are removed already are left alone. *removed counts. ERR_REFUSED,
- * and nothing is removed, where one is pinned, or is unfinished and may be under way.
- * cache_dir may be NULL.
+ * Remove these; those that are removed already are left alone. *removed counts.
+ * ERR_REFUSED, and nothing is removed, where one is pinned, or is unfinished and may be
+ * under way. cache_dir may be NULL.
  */
-bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v, size_t n,
-    struct monitor *m, uint64_t *removed, struct err *e);
+bool remove_run(struct repo *r, const char *cache_dir, struct band_info *const *v,
+    size_t n, struct monitor *m, uint64_t *removed, struct err *e);
 
 /* After a failure with so many removed: where the storage is full, what to do. False. */
 bool remove_stuck(uint64_t removed, struct err *e);
@@ -46,9 +46,9 @@ struct prune_result {
 };
 
 /*
- * Remove what the policy does not keep. Only complete snapshots that can be read are judged.
- * ERR_USAGE, ERR_REFUSED as retention_apply says; ERR_MISSING where the set has no snapshot;
- * ERR_CORRUPT where a mark cannot be read, as it may be a pin.
+ * Remove what the policy does not keep. Only complete snapshots that can be read are
+ * judged. ERR_USAGE, ERR_REFUSED as retention_apply says; ERR_MISSING where the set has
+ * no snapshot; ERR_CORRUPT where a mark cannot be read, as it may be a pin.
  */
 bool prune_run(struct repo *r, const struct prune_options *o, struct monitor *m,
     struct prune_result *out, struct err *e);

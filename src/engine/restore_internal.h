@@ -57,8 +57,8 @@ bool restore_special(struct restore *r, const struct entry *en, struct err *e);
 void restore_damage(struct restore *r, struct span subject, const struct err *e);
 
 /*
- * Note an attribute that an entry lacks, by its path below the target, to be told and counted
- * later. Any thread; arg is the restore.
+ * Note an attribute that an entry lacks, by its path below the target, to be told and
+ * counted later. Any thread; arg is the restore.
  */
 void restore_attribute(void *arg, struct span path, const char *what, int sys);
 
@@ -73,7 +73,9 @@ static inline struct span restore_below(const struct restore *r, struct span apa
 	return span_of(apath.p + r->prefix, apath.n - r->prefix);
 }
 
-/* Whether the file is a link that must wait for the first of its group; if so, it does. */
+/*
+ * Whether the file is a link that must wait for the first of its group; if so, it does.
+ */
 bool link_waits(struct restore *r, const struct entry *en);
 
 /* Make the links, once every file so far is done. */

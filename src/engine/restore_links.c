@@ -1,7 +1,7 @@
 /*
- * Hard links. A link waits: until the first entry of its group is done it has nothing to link
- * to. If that one failed, or was not asked for, the next of the group is restored with its
- * own content, and the others are linked to that.
+ * Hard links. A link waits: until the first entry of its group is done it has nothing to
+ * link to. If that one failed, or was not asked for, the next of the group is restored
+ * with its own content, and the others are linked to that.
  */
 #include "engine/restore_internal.h"
 

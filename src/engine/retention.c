@@ -1,8 +1,8 @@
 /*
- * One pass over each set from its newest snapshot to its oldest, with a cursor for each rule
- * that knows the period it filled last. Periods are numbers that are equal for two moments
- * just where both lie in the same one. An hour is known by its beginning, not by what the
- * clock shows: in autumn one hour is shown twice.
+ * One pass over each set from its newest snapshot to its oldest, with a cursor for each
+ * rule that knows the period it filled last. Periods are numbers that are equal for two
+ * moments just where both lie in the same one. An hour is known by its beginning, not by
+ * what the clock shows: in autumn one hour is shown twice.
  */
 #include "engine/retention.h"
 
@@ -234,7 +234,8 @@ static void by_count(
 	}
 }
 
-static void by_stretch(struct pass *s, struct candidate *x, enum keep kind, int64_t period)
+static void by_stretch(
+    struct pass *s, struct candidate *x, enum keep kind, int64_t period)
 {
 	const struct stretch *w = &s->p->within[kind];
 	struct cursor_of *c = &s->within[kind];
@@ -374,8 +375,8 @@ bool retention_check(const struct retention *p, struct err *e)
 	    "no rule says what to keep: give at least one --keep option");
 }
 
-bool retention_apply(const struct retention *p, int64_t now, struct candidate *v, size_t n,
-    struct err *e)
+bool retention_apply(
+    const struct retention *p, int64_t now, struct candidate *v, size_t n, struct err *e)
 {
 	struct candidate **order = mem_array(n + 1, sizeof *order);
 	bool ok = retention_check(p, e);

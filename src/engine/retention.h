@@ -1,12 +1,13 @@
 /*
  * Which snapshots a policy keeps, and why. Pure: no storage, no clock.
  *
- * Every set is judged by itself. A snapshot is kept where any rule keeps it. A count keeps
- * the newest snapshot of so many periods, counted from the newest; periods are those of the
- * calendar in local time, weeks begin on Monday. Where there are fewer periods, the oldest
- * snapshot of all is kept too, so that a count which is not reached yet has something to
- * grow from. A stretch of time counts back from the set's newest snapshot. Snapshots dated
- * in the future are kept and shift nothing; pinned ones are kept.
+ * Every set is judged by itself. A snapshot is kept where any rule keeps it. A count
+ * keeps the newest snapshot of so many periods, counted from the newest; periods are
+ * those of the calendar in local time, weeks begin on Monday. Where there are fewer
+ * periods, the oldest snapshot of all is kept too, so that a count which is not reached
+ * yet has something to grow from. A stretch of time counts back from the set's newest
+ * snapshot. Snapshots dated in the future are kept and shift nothing; pinned ones are
+ * kept.
  */
 #ifndef BALE_ENGINE_RETENTION_H
 #define BALE_ENGINE_RETENTION_H
@@ -56,10 +57,10 @@ struct candidate {
 bool retention_check(const struct retention *p, struct err *e);
 
 /*
- * Decide for all, in any order. ERR_USAGE where the policy has no rule; ERR_REFUSED where it
- * would keep none of a set. The caller releases the reasons, also after a failure.
+ * Decide for all, in any order. ERR_USAGE where the policy has no rule; ERR_REFUSED where
+ * it would keep none of a set. The caller releases the reasons, also after a failure.
  */
-bool retention_apply(const struct retention *p, int64_t now, struct candidate *v, size_t n,
-    struct err *e);
+bool retention_apply(
+    const struct retention *p, int64_t now, struct candidate *v, size_t n, struct err *e);
 
 #endif

@@ -109,8 +109,8 @@ static bool read_unlisted(struct repo *r, struct cache *c, const char *stone,
 	return true;
 }
 
-bool strict_recall(struct repo *r, struct cache *c, const char *stone, strict_bundle_fn *fn,
-    void *arg, bool *known, struct err *e)
+bool strict_recall(struct repo *r, struct cache *c, const char *stone,
+    strict_bundle_fn *fn, void *arg, bool *known, struct err *e)
 {
 	char name[NAME_MAX_LEN + 1];
 	struct buf ids = BUF_EMPTY;
@@ -132,7 +132,10 @@ static void condemn(void *arg, const struct id *name)
 	inventory_condemn(arg, name);
 }
 
-/* What was noted when time could be relied on, and is not there, has gone with its bundles. */
+/*
+ * What was noted when time could be relied on, and is not there, has gone with its
+ * bundles.
+ */
 static void forget_gone(struct band_run *r)
 {
 	struct string_list *noted = &r->client.seen;
@@ -158,7 +161,8 @@ static bool recall_all(struct band_run *r, bool *all, struct err *e)
 	for (i = 0; i < noted->n; i++) {
 		if (string_list_has(&r->seen, noted->v[i]))
 			continue;
-		if (!strict_recall(r->repo, r->cache, noted->v[i], condemn, r->inventory, &known, e))
+		if (!strict_recall(
+		        r->repo, r->cache, noted->v[i], condemn, r->inventory, &known, e))
 			return false;
 		*all = *all && known;
 	}
@@ -247,7 +251,8 @@ bool strict_look(struct band_run *r, struct err *e)
 		return true;
 	if (!r->client.enlisted)
 		forget_gone(r);
-	if (!enlist(r, e) || (!r->client.leave && !ask_leave(r, e)) || !recall_all(r, &all, e))
+	if (!enlist(r, e) || (!r->client.leave && !ask_leave(r, e)) ||
+	    !recall_all(r, &all, e))
 		return false;
 	r->leave = r->client.leave && all;
 	if (r->leave)

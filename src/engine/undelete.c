@@ -1,8 +1,9 @@
 /*
- * The order is the protocol's: a head first, so that any vacuum that comes later sees this
- * run and waits for it; then the look at what has been condemned; then every reference is
- * resolved, by id, to a bundle that is listed, not condemned and not damaged; then the tail,
- * which names the old hunks. Hints stay as they are: readers resolve.
+ * The order is the protocol's: a head first, so that any vacuum that comes later sees
+ * this run and waits for it; then the look at what has been condemned; then every
+ * reference is resolved, by id, to a bundle that is listed, not condemned and not
+ * damaged; then the tail, which names the old hunks. Hints stay as they are: readers
+ * resolve.
  *
  * The tail of the removed band is read before the head, as the head repeats what stands
  * there; nothing is relied on by that.
@@ -70,7 +71,8 @@ static bool check_not_back(struct undeletion *u, const struct bands *bands, stru
 	    u->old.name.text, name);
 }
 
-static bool read_old(struct undeletion *u, const char *name, struct monitor *m, struct err *e)
+static bool read_old(
+    struct undeletion *u, const char *name, struct monitor *m, struct err *e)
 {
 	struct bands bands = {0};
 	struct marks *marks = NULL;
@@ -105,8 +107,8 @@ static void lose(struct undeletion *u, struct span path, uint64_t entries)
 }
 
 /*
- * Whether a chunk is where it may be relied on. The index is asked first, as it knows by id;
- * a bundle that no delta tells of is asked itself.
+ * Whether a chunk is where it may be relied on. The index is asked first, as it knows by
+ * id; a bundle that no delta tells of is asked itself.
  */
 static bool resolves(struct undeletion *u, enum file_type type, const struct id *id,
     const struct hint *hint, bool *found, struct err *e)
@@ -220,19 +222,20 @@ static bool refuse(struct undeletion *u, struct err *e)
 
 	if (!u->run.strict || u->run.leave)
 		return err_set(e, ERR_REFUSED,
-		    "%llu of the files and folders of snapshot %s need what is gone or about to go; "
-		    "it stays removed", lost, name);
+		    "%llu of the files and folders of snapshot %s need what is gone or about to "
+		    "go; it stays removed", lost, name);
 	string_list_release(&u->out->paths);
 	if (u->run.client.leave)
 		return err_set(e, ERR_REFUSED,
-		    "a tombstone that was there is not shown now, so this client cannot tell whether "
-		    "%llu of the files and folders of snapshot %s are about to go; it stays removed: "
-		    "try again when the storage shows everything", lost, name);
+		    "a tombstone that was there is not shown now, so this client cannot tell "
+		    "whether %llu of the files and folders of snapshot %s are about to go; it "
+		    "stays removed: try again when the storage shows everything", lost, name);
 	return err_set(e, ERR_REFUSED,
-	    "not every client of this repository acknowledges what it writes, so one that is not "
-	    "known to the others yet relies only on what it wrote itself, and %llu of the files and "
-	    "folders of snapshot %s are by others; it stays removed: let another client undelete "
-	    "it, or make a backup here, then one on another client, and try again", lost, name);
+	    "not every client of this repository acknowledges what it writes, so one that is "
+	    "not known to the others yet relies only on what it wrote itself, and %llu of "
+	    "the files and folders of snapshot %s are by others; it stays removed: let "
+	    "another client undelete it, or make a backup here, then one on another client, "
+	    "and try again", lost, name);
 }
 
 static bool resolve_all(struct undeletion *u, struct err *e)
@@ -289,7 +292,8 @@ static bool begin(struct undeletion *u, struct err *e)
 	if (!ok)
 		return false;
 	memcpy(u->out->snapshot, u->run.name.text, sizeof u->out->snapshot);
-	return repo_settle(u->repo, &settled, e) && band_run_look(&u->run, e) && band_run_fence_own(&u->run, e);
+	return repo_settle(u->repo, &settled, e) && band_run_look(&u->run, e) &&
+	    band_run_fence_own(&u->run, e);
 }
 
 static bool finish(struct undeletion *u, struct err *e)
@@ -339,7 +343,8 @@ bool undelete_run(struct repo *r, const char *name, const struct undelete_option
 		open_pack(&u);
 		ok = begin(&u, e) && resolve_all(&u, e) && finish(&u, e);
 	}
-	if (out->lost > 0 || (!ok && !out->complete && e->kind == ERR_STOPPED && out->snapshot[0]))
+	if (out->lost > 0 ||
+	    (!ok && !out->complete && e->kind == ERR_STOPPED && out->snapshot[0]))
 		band_run_give_up(&u.run, &ignored);
 	cache_pack_close(u.pack);
 	band_run_release(&u.run);

@@ -1,5 +1,6 @@
 /*
- * A vacuum from beginning to end. All that decides is found out before anything is written.
+ * A vacuum from beginning to end. All that decides is found out before anything is
+ * written.
  */
 #include "engine/vacuum.h"
 
@@ -86,7 +87,8 @@ bool vac_survey(struct vac *v, struct err *e)
 {
 	return vac_list(v, e) && vac_read_notes(v, e) && vac_check_vanished(v, e) &&
 	    vac_read_bands(v, e) && vac_recall(v, e) && vac_roll_call(v, e) &&
-	    vac_read_deltas(v, e) && vac_check_bundles(v, e) && vac_mark(v, e) && vac_share(v, e);
+	    vac_read_deltas(v, e) && vac_check_bundles(v, e) && vac_mark(v, e) &&
+	    vac_share(v, e);
 }
 
 /* The folder of the cache gives room for what does not fit into memory. */

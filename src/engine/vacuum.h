@@ -1,10 +1,10 @@
 /*
- * Vacuum: find out what no snapshot needs, and give its space back by rewriting the bundles
- * in which little is alive (design.md, section 9).
+ * Vacuum: find out what no snapshot needs, and give its space back by rewriting the
+ * bundles in which little is alive (design.md, section 9).
  *
- * Without `run` it only looks: it reads tails, parts, lists, hunks and deltas, no bundle of
- * data, and writes nothing. Whatever is unreadable, missing or resolves nowhere ends it:
- * unreadable is not dead.
+ * Without `run` it only looks: it reads tails, parts, lists, hunks and deltas, no bundle
+ * of data, and writes nothing. Whatever is unreadable, missing or resolves nowhere ends
+ * it: unreadable is not dead.
  */
 #ifndef BALE_ENGINE_VACUUM_H
 #define BALE_ENGINE_VACUUM_H
@@ -67,19 +67,25 @@ struct vacuum_result {
 	uint64_t condemned_bundles; /* by this run */
 	uint64_t written_bytes;     /* put by this run, in all */
 	uint64_t copied_bytes;      /* of them frames */
-	uint64_t unmoved;           /* bundles left alone: no room for what is alive in them */
-	uint64_t freed_bytes;       /* what this run condemned, or deleted, less what it wrote */
+	/* Bundles left alone: no room for what is alive in them. */
+	uint64_t unmoved;
+	/* What this run condemned, or deleted, less what it wrote. */
+	uint64_t freed_bytes;
 	uint64_t deleted_files, deleted_bytes;
 	uint64_t waiting;           /* tombstones with something that cannot go yet */
-	int64_t wait;               /* ns until the next one is ripe; 0: none waits for time alone */
-	uint64_t kept_bundles;      /* ripe; what is alive in them is not safe elsewhere yet */
-	char lacking[CLIENT_SIZE + 1]; /* strict mode: nothing shows that this client knows; "" */
-	bool disturbed;             /* others kept condemning: deletion is left to a later run */
+	/* ns until the next one is ripe; 0: none waits for time alone. */
+	int64_t wait;
+	/* Ripe; what is alive in them is not safe elsewhere yet. */
+	uint64_t kept_bundles;
+	/* Strict mode: of this client nothing shows that it knows; "" for none. */
+	char lacking[CLIENT_SIZE + 1];
+	/* Others kept condemning: deletion is left to a later run. */
+	bool disturbed;
 };
 
 /*
- * False: *e says why, and nothing was deleted; ERR_CORRUPT where something is unreadable or
- * does not resolve, ERR_MISSING where a listing does not show what must be there.
+ * False: *e says why, and nothing was deleted; ERR_CORRUPT where something is unreadable
+ * or does not resolve, ERR_MISSING where a listing does not show what must be there.
  */
 bool vacuum_run(struct repo *r, const struct vacuum_options *o, struct monitor *m,
     struct vacuum_result *out, struct err *e);

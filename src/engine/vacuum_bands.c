@@ -1,9 +1,9 @@
 /*
- * Which bands count (V5, V6 of docs/protocol.md). A band that was removed does not. One that
- * was declared dead, by whomever, may have ended well all the same, and its tail not be seen
- * yet: until the fence has been watched for the grace it counts as far as it is there, and a
- * tail that is seen always does. All others count, unfinished ones as far as their newest
- * part tells.
+ * Which bands count (V5, V6 of docs/protocol.md). A band that was removed does not. One
+ * that was declared dead, by whomever, may have ended well all the same, and its tail not
+ * be seen yet: until the fence has been watched for the grace it counts as far as it is
+ * there, and a tail that is seen always does. All others count, unfinished ones as far as
+ * their newest part tells.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static bool is_vacuum(struct vac *v, const struct band_info *i)
 }
 
 /*
- * Whether a tail is the last that its client wrote, and only the beginning of one. Had the
- * client lived on, it would have fenced the band before it wrote any later tail.
+ * Whether a tail is the last that its client wrote, and only the beginning of one. Had
+ * the client lived on, it would have fenced the band before it wrote any later tail.
  */
 static bool died(struct vac *v, const struct band_info *i)
 {
@@ -63,7 +63,9 @@ static bool died(struct vac *v, const struct band_info *i)
 	return torn;
 }
 
-/* Whether a tail that cannot be read is none: a run that died there left a piece of it. */
+/*
+ * Whether a tail that cannot be read is none: a run that died there left a piece of it.
+ */
 static bool no_tail(struct vac *v, const struct band_info *i, struct err *e)
 {
 	if (e->kind != ERR_CORRUPT && e->kind != ERR_NEWER)
@@ -76,14 +78,17 @@ static bool no_tail(struct vac *v, const struct band_info *i, struct err *e)
 	    i->name.text);
 }
 
-/* Whether a fence has been known for so long that a tail put before it would have shown. */
+/*
+ * Whether a fence has been known for so long that a tail put before it would have shown.
+ */
 static bool fence_watched(struct vac *v, const struct band_info *i)
 {
 	char key[BAND_MAX_LEN + 16];
 
 	snprintf(key, sizeof key, "fence %s", i->name.text);
 	return i->fences.n > 0 &&
-	    (MUTANT(FENCE_AT_ONCE) || v->o->sole_client || (v->waits && waits_age(v->waits, key) >= v->o->grace));
+	    (MUTANT(FENCE_AT_ONCE) || v->o->sole_client ||
+	        (v->waits && waits_age(v->waits, key) >= v->o->grace));
 }
 
 /* Whether the band's own client has said that it is dead. */
@@ -114,8 +119,8 @@ static bool own_fence(struct vac *v, const struct band_info *i, bool *own, struc
 }
 
 /*
- * A run that others have declared dead may sleep, and look for the fence whenever it wakes: so
- * long as nothing shows that it has ended, its head and the fence stay.
+ * A run that others have declared dead may sleep, and look for the fence whenever it
+ * wakes: so long as nothing shows that it has ended, its head and the fence stay.
  */
 static bool gone(struct vac *v, struct vac_band *b, struct err *e)
 {
@@ -228,7 +233,8 @@ static struct band_name *known_bands(const struct vac *v, size_t *n)
 }
 
 /* The place of the first that is not less. */
-static size_t find_counter(const struct band_name *all, size_t n, const struct band_name *x)
+static size_t find_counter(
+    const struct band_name *all, size_t n, const struct band_name *x)
 {
 	size_t low = 0, high = n, mid;
 

@@ -1,6 +1,6 @@
 /*
- * What goes into the tombstone. Besides bundles: deltas that others supersede, the files of
- * bands that are gone, and litter, which is judged only while nobody else is at work.
+ * What goes into the tombstone. Besides bundles: deltas that others supersede, the files
+ * of bands that are gone, and litter, which is judged only while nobody else is at work.
  *
  * That a bundle is gone for good must be told for as long as anything names it, or its
  * absence would look like an incomplete listing. So tombstones whose work is done are put
@@ -8,7 +8,8 @@
  *
  * Bands of vacuums that have nothing left to tell of are removed, a few at a time.
  *
- * The removed file of a band that is otherwise gone stays while a roll-call names the band.
+ * The removed file of a band that is otherwise gone stays while a roll-call names the
+ * band.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static void add_deltas(struct vacuum *x, struct tombstone *t)
 	size_t i;
 
 	for (i = 0; i < l->n; i++)
-		if (id_of_name(l->names[i], &id) && !vac_names(&x->v.files, VAC_INDEX, l->names[i]) &&
+		if (id_of_name(l->names[i], &id) &&
+		    !vac_names(&x->v.files, VAC_INDEX, l->names[i]) &&
 		    (map_get(&x->v.superseded, &id) || map_get(&x->superseded, &id)))
 			add_file(t, VAC_INDEX, l->names[i]);
 }
@@ -114,8 +116,8 @@ bool stone_done(const struct vacuum *x, const struct vac_stone *s)
 
 	for (i = 0; i < t->n_bundles; i++) {
 		name_of_id(&t->bundles[i], name);
-		if (vac_listed(
-		        &x->v, t->hunks[i] ? VAC_HUNKS : VAC_DATA + (t->bundles[i].b[0] >> 4), name))
+		if (vac_listed(&x->v,
+		        t->hunks[i] ? VAC_HUNKS : VAC_DATA + (t->bundles[i].b[0] >> 4), name))
 			return false;
 	}
 	for (i = 0; i < t->files.n; i++)
@@ -175,8 +177,8 @@ static bool put_stone(struct vacuum *x, const struct tombstone *t, struct err *e
 	bool ok;
 
 	tombstone_encode(t, &body);
-	ok = repo_put_json(x->repo, "tombstones", "tombstone", vacuum_any_name, NULL, &body, name,
-	    &size, e);
+	ok = repo_put_json(
+	    x->repo, "tombstones", "tombstone", vacuum_any_name, NULL, &body, name, &size, e);
 	json_body_release(&body);
 	if (!ok)
 		return err_wrap(e, "tombstone");

@@ -1,7 +1,8 @@
 /*
- * Copying. A frame that is wholly alive goes into the new bundle as it is, sealed bytes and
- * all; of one that is partly alive the live chunks are taken out, checked against their ids,
- * and framed anew. A new bundle counts when all of it has been read back under its name.
+ * Copying. A frame that is wholly alive goes into the new bundle as it is, sealed bytes
+ * and all; of one that is partly alive the live chunks are taken out, checked against
+ * their ids, and framed anew. A new bundle counts when all of it has been read back under
+ * its name.
  *
  * A bundle of which anything cannot be read is left alone, and told of.
  */
@@ -13,7 +14,8 @@
 #include "engine/vacuum_run.h"
 
 #define SPARE (1u << 20) /* bytes that are left free on the storage */
-#define STASH (4u << 20) /* plain bytes of partly live frames that wait to be framed anew */
+/* Plain bytes of partly live frames that wait to be framed anew. */
+#define STASH (4u << 20)
 
 static void acknowledged(void *arg, uint32_t number, const struct directory *dir)
 {
@@ -207,8 +209,8 @@ static bool copy_frames(struct copying *c, struct err *e)
 }
 
 /*
- * Whether all that is alive in the bundle has been taken; not where it is damaged. What had
- * been taken by then stays: one more copy.
+ * Whether all that is alive in the bundle has been taken; not where it is damaged. What
+ * had been taken by then stays: one more copy.
  */
 static bool copy_bundle(struct vacuum *x, uint32_t number, bool *whole, struct err *e)
 {
@@ -243,7 +245,9 @@ struct candidate {
 	uint64_t live, size;
 };
 
-/* The least live share first; bundles in which nothing is alive, and rescues, before all. */
+/*
+ * The least live share first; bundles in which nothing is alive, and rescues, before all.
+ */
 static int by_share(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -300,7 +304,9 @@ static void take_in(uint32_t **list, size_t *n, size_t *cap, uint32_t number)
 	(*list)[(*n)++] = number;
 }
 
-/* Bytes of copies that the storage can take, and what else has to be written with them. */
+/*
+ * Bytes of copies that the storage can take, and what else has to be written with them.
+ */
 static uint64_t room_of(struct vacuum *x)
 {
 	uint64_t space;
@@ -348,7 +354,8 @@ static bool verify(struct vacuum *x, struct err *e)
 		digest_name(&id, &all, 1);
 		ok = id_equal(&id, &b->name) ||
 		    err_set(e, ERR_CORRUPT,
-		        "%s/%s was written just now and reads back as something else", folder, name);
+		        "%s/%s was written just now and reads back as something else",
+		        folder, name);
 	}
 	buf_release(&bytes);
 	return ok;

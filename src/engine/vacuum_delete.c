@@ -1,10 +1,10 @@
 /*
- * Deletion (V4, V5, V9, V10 of docs/protocol.md). Only what a tombstone names, only after the
- * grace, and only when every band is accounted for: of each band that is visible now, a tail
- * has told what it relies on, or a fence has been watched, without one, for the grace. A run
- * that began before the tombstone could be seen has a head that is visible now; one that began
- * later has seen the tombstone. What is alive in a condemned bundle all the same is safe
- * elsewhere (vacuum_survive.c), or the bundle stays.
+ * Deletion (V4, V5, V9, V10 of docs/protocol.md). Only what a tombstone names, only after
+ * the grace, and only when every band is accounted for: of each band that is visible now,
+ * a tail has told what it relies on, or a fence has been watched, without one, for the
+ * grace. A run that began before the tombstone could be seen has a head that is visible
+ * now; one that began later has seen the tombstone. What is alive in a condemned bundle
+ * all the same is safe elsewhere (vacuum_survive.c), or the bundle stays.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,8 +57,8 @@ bool vacuum_alone(const struct vacuum *x, struct err *e)
 	for (i = 0; x->o->sole_client && i < x->v.n_v; i++)
 		if (pending(x, &x->v.v[i]))
 			return err_set(e, ERR_REFUSED,
-			    "band %s is unfinished: somebody else uses the repository, or did; without "
-			    "--sole-client it is waited for",
+			    "band %s is unfinished: somebody else uses the repository, or did; "
+			    "without --sole-client it is waited for",
 			    x->v.v[i].info->name.text);
 	return true;
 }
@@ -107,7 +107,10 @@ static bool is_mine(const struct vacuum *x, const struct vac_stone *s)
 	return strcmp(s->t.run.client, x->band.client.id) == 0;
 }
 
-/* In strict mode there is evidence besides; but who did not know of that mode may need time. */
+/*
+ * In strict mode there is evidence besides; but who did not know of that mode may need
+ * time.
+ */
 static bool ripe(struct vacuum *x, const struct vac_stone *s)
 {
 	return MUTANT(NO_GRACE) || x->o->sole_client ||

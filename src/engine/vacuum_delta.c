@@ -1,7 +1,7 @@
 /*
- * The delta of a vacuum: the directories of its bundles, and where everything went. Others
- * are taken into it, as vacuum_merge.c chooses. What is taken over is cleaned: of bundles that
- * are gone, and of moves that no hint leads to any more.
+ * The delta of a vacuum: the directories of its bundles, and where everything went.
+ * Others are taken into it, as vacuum_merge.c chooses. What is taken over is cleaned: of
+ * bundles that are gone, and of moves that no hint leads to any more.
  */
 #include <stdlib.h>
 
@@ -9,7 +9,8 @@
 #include "engine/vacuum_run.h"
 
 #define DELTA_BYTES (4u << 20)  /* a delta is put when it has grown to this */
-#define COPIED_MANY (64u << 10) /* runs of slots that may be remembered before they are told */
+/* Runs of slots that may be remembered before they are told. */
+#define COPIED_MANY (64u << 10)
 
 static bool delta_put(struct vacuum *x, struct err *e)
 {
@@ -55,8 +56,8 @@ static void move_end(struct moving *g)
 	g->any = false;
 }
 
-static void move_add(struct moving *g, const struct id *from, uint32_t slot, uint32_t count,
-    const struct id *to, uint32_t to_slot)
+static void move_add(struct moving *g, const struct id *from, uint32_t slot,
+    uint32_t count, const struct id *to, uint32_t to_slot)
 {
 	struct delta_move *m = &g->m;
 
@@ -85,8 +86,8 @@ static bool find_place(const struct vacuum *x, const struct copied *c, struct id
 }
 
 /*
- * What was copied lies in one frame, whose slots follow each other. Those whose bundle has
- * not arrived wait.
+ * What was copied lies in one frame, whose slots follow each other. Those whose bundle
+ * has not arrived wait.
  */
 static bool add_moves(struct vacuum *x, struct err *e)
 {
@@ -154,12 +155,14 @@ static void take_over(struct vacuum *x, struct span plain)
 		if (!h || vac_keeps_move(h))
 			delta_add_move(&x->delta, &m);
 	}
-	while (st != STEP_FAILED && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
+	while (
+	    st != STEP_FAILED && (st = delta_next_superseded(&it, &name, NULL)) == STEP_ITEM)
 		if (still_named(&x->v, &name))
 			delta_add_superseded(&x->delta, &name);
 }
 
-static bool take_in(struct vacuum *x, const struct id *name, struct buf *plain, struct err *e)
+static bool take_in(
+    struct vacuum *x, const struct id *name, struct buf *plain, struct err *e)
 {
 	if (!repo_get_delta(x->repo, name, plain, e))
 		return false;

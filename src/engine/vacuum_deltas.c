@@ -1,6 +1,6 @@
 /*
- * The table of bundles. Deltas are read one after another; of each bundle a few numbers stay
- * in memory, its directory goes to the spool, and each of its slots gets a bit.
+ * The table of bundles. Deltas are read one after another; of each bundle a few numbers
+ * stay in memory, its directory goes to the spool, and each of its slots gets a bit.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,8 @@ static bool bundle_hurt(const struct vac *v, const struct id *name)
 	return low < v->n_damage && id_equal(&v->damage[low].bundle, name);
 }
 
-uint32_t vac_held(struct vac *v, enum file_type type, const struct id *name, uint64_t size)
+uint32_t vac_held(
+    struct vac *v, enum file_type type, const struct id *name, uint64_t size)
 {
 	uint64_t *at = map_get(&v->held_at, name);
 	struct held *h;
@@ -69,8 +70,8 @@ static uint32_t ids_offset(const struct directory *d, size_t encoded)
 }
 
 /*
- * Over a mount that is its own cache, what this client put may be read and not be there; unless
- * it is settled, as this run has done before it looked.
+ * Over a mount that is its own cache, what this client put may be read and not be there;
+ * unless it is settled, as this run has done before it looked.
  */
 static bool is_late(const struct vac *v, const struct vac_band *run)
 {
@@ -143,7 +144,8 @@ static enum step take_delta(struct vac *v, struct span plain, bool settled, stru
 	directory_release(&dir);
 	while (step != STEP_FAILED && (step = delta_next_move(&it, &m, NULL)) == STEP_ITEM)
 		take_move(v, &m);
-	while (step != STEP_FAILED && (step = delta_next_superseded(&it, &id, NULL)) == STEP_ITEM)
+	while (step != STEP_FAILED &&
+	    (step = delta_next_superseded(&it, &id, NULL)) == STEP_ITEM)
 		map_put(&v->superseded, &id, 1);
 	return step;
 }
@@ -158,8 +160,9 @@ int64_t vac_delta_age(struct waits *w, const struct id *id)
 }
 
 /*
- * Whether it has been known here for as long as a file takes to be seen by all: so are the
- * bundles that it tells of, which were put before it. The grace is at least twice that.
+ * Whether it has been known here for as long as a file takes to be seen by all: so are
+ * the bundles that it tells of, which were put before it. The grace is at least twice
+ * that.
  */
 static bool delta_settled(struct vac *v, const struct id *id)
 {
@@ -177,8 +180,10 @@ static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id
 			*e = why;
 			return false;
 		}
-	} else if (take_delta(v, buf_span(plain), delta_settled(v, id), &why) != STEP_FAILED) {
-		v->deltas = mem_grow(v->deltas, &v->deltas_cap, v->n_deltas + 1, sizeof *v->deltas);
+	} else if (take_delta(v, buf_span(plain), delta_settled(v, id), &why) !=
+	    STEP_FAILED) {
+		v->deltas = mem_grow(
+		    v->deltas, &v->deltas_cap, v->n_deltas + 1, sizeof *v->deltas);
 		v->deltas[v->n_deltas++] = (struct vac_delta){.name = *id, .size = plain->n};
 		return true;
 	} else if (why.kind != ERR_NONE) {
@@ -189,7 +194,9 @@ static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id
 	return true;
 }
 
-/* Those that a tombstone names last: what supersedes them has mostly been read by then. */
+/*
+ * Those that a tombstone names last: what supersedes them has mostly been read by then.
+ */
 static bool read_listed(struct vac *v, bool condemned, struct err *e)
 {
 	const struct store_listing *l = &v->lists[VAC_INDEX];
@@ -216,8 +223,8 @@ static bool read_listed(struct vac *v, bool condemned, struct err *e)
 
 /*
  * A delta that a band tells of is there and whole, unless another holds what it held. One
- * that no band tells of is the rest of an attempt, or of a band that is gone: what it alone
- * knew does not resolve, if anybody needs it.
+ * that no band tells of is the rest of an attempt, or of a band that is gone: what it
+ * alone knew does not resolve, if anybody needs it.
  */
 static bool check_deltas(struct vac *v, struct err *e)
 {
@@ -232,8 +239,8 @@ static bool check_deltas(struct vac *v, struct err *e)
 			continue;
 		if (map_get(&v->bad_deltas, key))
 			return err_set(e, ERR_CORRUPT,
-			    "index/%s is damaged: what the bundles of %s hold cannot be told, so nothing "
-			    "may be called dead",
+			    "index/%s is damaged: what the bundles of %s hold cannot be told, so "
+			    "nothing may be called dead",
 			    name, v->v[band].info->name.text);
 		if (!vac_listed(v, VAC_INDEX, name))
 			return err_set(e, ERR_MISSING,
@@ -278,8 +285,8 @@ static bool check_there(struct held *h, const char *teller, struct err *e)
 		return true;
 	name_of_id(&h->name, name);
 	return err_set(e, ERR_MISSING,
-	    "%s/%s, which %s tells of, is not listed: the storage does not show everything, or "
-	    "it is lost (bale validate records that)",
+	    "%s/%s, which %s tells of, is not listed: the storage does not show everything, "
+	    "or it is lost (bale validate records that)",
 	    folder_of(h->type, &h->name, folder), name, teller);
 }
 
@@ -292,8 +299,8 @@ static bool check_run(const struct held *h, struct err *e)
 		return true;
 	name_of_id(&h->name, name);
 	return err_set(e, ERR_MISSING,
-	    "the band that wrote %s/%s is not listed, nor its removal: the storage does not show "
-	    "everything",
+	    "the band that wrote %s/%s is not listed, nor its removal: the storage does not "
+	    "show everything",
 	    folder_of(h->type, &h->name, folder), name);
 }
 

@@ -1,7 +1,8 @@
 /*
- * Strict mode (S1 and S2 of docs/protocol.md): evidence in place of time. Of every client that
- * there has ever been a trace of, an unbroken chain of tails must be seen, up to one whose
- * client has seen the tombstone. What those relied on is alive; what came after knew better.
+ * Strict mode (S1 and S2 of docs/protocol.md): evidence in place of time. Of every client
+ * that there has ever been a trace of, an unbroken chain of tails must be seen, up to one
+ * whose client has seen the tombstone. What those relied on is alive; what came after
+ * knew better.
  */
 #include <stdlib.h>
 
@@ -15,8 +16,8 @@ static void ask(struct string_list *asked, const char *client)
 }
 
 /*
- * The tail of a band, also of one that was removed, which is read once; NULL where it cannot
- * be had.
+ * The tail of a band, also of one that was removed, which is read once; NULL where it
+ * cannot be had.
  */
 static const struct band *tail_of(struct vacuum *x, struct vac_band *b)
 {
@@ -28,13 +29,15 @@ static const struct band *tail_of(struct vacuum *x, struct vac_band *b)
 		return NULL;
 	if (!b->link) {
 		b->link = mem_zalloc(sizeof *b->link);
-		b->linked = band_read(x->repo, b->info, &kind, b->link, NULL) && kind == BAND_TAIL;
+		b->linked = band_read(x->repo, b->info, &kind, b->link, NULL) &&
+		    kind == BAND_TAIL;
 	}
 	return b->linked ? b->link : NULL;
 }
 
 /* The first band of a client that has seen the tombstone, by its counter; NULL: none. */
-static struct vac_band *first_to_see(struct vacuum *x, const char *client, const char *stone)
+static struct vac_band *first_to_see(
+    struct vacuum *x, const char *client, const char *stone)
 {
 	struct vac_band *first = NULL, *b;
 	const struct band *tail;
@@ -53,8 +56,8 @@ static struct vac_band *first_to_see(struct vacuum *x, const char *client, const
 }
 
 /*
- * Back from a band to its client's first, or to one that the client wrote when it was not yet
- * registered. Whom those bands tell of is asked in its turn.
+ * Back from a band to its client's first, or to one that the client wrote when it was not
+ * yet registered. Whom those bands tell of is asked in its turn.
  */
 static bool unbroken(
     struct vacuum *x, struct vac_band *b, uint64_t base, struct string_list *asked)
@@ -97,7 +100,9 @@ static bool evident(
 		return true;
 	if (is_me(x, client) && !*last)
 		return true;
-	b = is_me(x, client) ? vac_band(&x->v, span_str(last)) : first_to_see(x, client, stone);
+	b = is_me(x, client)
+	        ? vac_band(&x->v, span_str(last))
+	        : first_to_see(x, client, stone);
 	return b && unbroken(x, b, c ? c->counter : 0, asked);
 }
 

@@ -32,7 +32,9 @@
 
 #define NO_HELD UINT32_MAX
 
-/* Folders in the order in which they are listed: what names others before what is named. */
+/*
+ * Folders in the order in which they are listed: what names others before what is named.
+ */
 enum vac_folder {
 	VAC_BANDS, VAC_INDEX, VAC_TOMBSTONES, VAC_HEALTH, VAC_MARKS, VAC_CLIENTS, VAC_KEYS,
 	VAC_TOP, VAC_HUNKS, VAC_DATA, /* sixteen of these */
@@ -57,11 +59,13 @@ struct held {
 	bool lost;            /* damaged as a whole, as health/ tells */
 	bool hurt;            /* some of its slots are damaged */
 	bool open;            /* that of its run is */
-	bool hinted;          /* a live reference says that it is here, or a move from there */
+	/* A live reference says that it is here, or a move from there. */
+	bool hinted;
 	bool named;           /* by a band that counts, or a delta */
 	bool orphan;          /* the band of its run is not there */
 	bool settled;         /* everybody sees it by now */
-	bool late;            /* it may never have left this machine: reading it proves nothing */
+	/* It may never have left this machine: reading it proves nothing. */
+	bool late;
 	bool doomed;          /* a tombstone names it whose time has come */
 	bool safe;            /* and what is alive in it is safe elsewhere */
 	uint64_t live;        /* bytes */
@@ -80,15 +84,18 @@ struct vac_delta {
 
 enum vac_state {
 	VAC_COUNTS,  /* complete, or unfinished: its references are alive */
-	VAC_SUSPECT, /* fenced: it may still turn out whole, so what resolves of it is alive */
+	/* Fenced: it may still turn out whole, so what resolves of it is alive. */
+	VAC_SUSPECT,
 	VAC_GONE,    /* removed; or fenced, and that has been watched without a tail */
 };
 
 struct vac_band {
 	const struct band_info *info;
 	enum vac_state state;
-	bool open;            /* neither tail, nor a fence that has been watched, nor removed */
-	bool ended;           /* of one that is gone: its run is certainly not at work any more */
+	/* Neither tail, nor a fence that has been watched, nor removed. */
+	bool open;
+	/* Of one that is gone: its run is certainly not at work any more. */
+	bool ended;
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
 	bool rolled;          /* a roll-call names it */
@@ -161,7 +168,8 @@ struct vac {
 	struct vac_band *v;
 	size_t n_v;
 	struct map needed_deltas;     /* name → 1 */
-	bool strict;                  /* nothing is assumed of time (docs/protocol.md, section 5) */
+	/* Nothing is assumed of time (docs/protocol.md, section 5). */
+	bool strict;
 
 	/* vacuum_deltas.c */
 	struct held *held;
@@ -180,7 +188,8 @@ struct vac {
 	struct spool *spool;
 
 	/* vacuum_mark.c and vacuum_resolve.c */
-	struct map misses;            /* id → number; types do not share ids: they are keyed */
+	/* id → number; types do not share ids: they are keyed. */
+	struct map misses;
 	struct vac_miss *miss;
 	size_t n_miss, miss_cap, missed; /* those from `missed` on have not been looked for */
 	struct map read;              /* ids of hunks and lists seen → 1 */
@@ -259,14 +268,18 @@ bool vac_read_deltas(struct vac *v, struct err *e);
 int64_t vac_delta_age(struct waits *w, const struct id *id);
 
 /* A bundle's number; added where it is new. A size of 0 leaves what is known. */
-uint32_t vac_held(struct vac *v, enum file_type type, const struct id *name, uint64_t size);
+uint32_t vac_held(
+    struct vac *v, enum file_type type, const struct id *name, uint64_t size);
 
 /* Every bundle that a delta or a band tells of is there, or was condemned. */
 bool vac_check_bundles(struct vac *v, struct err *e);
 
 /* --- vacuum_spool.c */
 
-/* Appends to a file in the cache folder that has no name, or to memory where there is none. */
+/*
+ * Appends to a file in the cache folder that has no name, or to memory where there is
+ * none.
+ */
 struct spool *spool_new(struct cache *c);
 void spool_free(struct spool *s); /* NULL is harmless */
 bool spool_add(struct spool *s, struct span bytes, uint64_t *at, struct err *e);
@@ -286,11 +299,12 @@ bool vac_usable(const struct vac *v, const struct held *h, uint32_t slot);
 void vac_keep(struct vac *v, struct held *h, uint32_t slot, uint32_t length);
 
 /* The directory of a bundle that a delta tells of; replaces what *d holds. */
-bool vac_directory(struct vac *v, const struct held *h, struct directory *d, struct err *e);
+bool vac_directory(
+    struct vac *v, const struct held *h, struct directory *d, struct err *e);
 
 /*
- * Mark the one usable place of a reference: its hint, where moves lead from there, else it
- * becomes a miss. *h and *slot are the place, or NO_HELD.
+ * Mark the one usable place of a reference: its hint, where moves lead from there, else
+ * it becomes a miss. *h and *slot are the place, or NO_HELD.
  */
 bool vac_resolve(struct vac *v, enum file_type type, const struct id *id, bool needed,
     struct span path, uint32_t *h, uint32_t *slot, struct err *e);

@@ -2,8 +2,8 @@
  * Listings. One that is cut short looks just like one of a smaller repository, so each is
  * made twice, and nothing that the first shows may be missing from the second; what the
  * files themselves tell of each other (roll-calls, lists of bundles) is held against them
- * later. A tombstone that either shows is read: it goes without anybody telling of it. A mount
- * point with nothing mounted has no bale.json.
+ * later. A tombstone that either shows is read: it goes without anybody telling of it. A
+ * mount point with nothing mounted has no bale.json.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,8 +51,8 @@ static bool check_top(const struct vac *v, struct err *e)
 {
 	return vac_listed(v, VAC_TOP, "bale.json") ||
 	    err_set(e, ERR_MISSING,
-	        "bale.json is there and is not listed: the storage does not list reliably just "
-	        "now");
+	        "bale.json is there and is not listed: the storage does not list reliably "
+	        "just now");
 }
 
 static void unite(struct store_listing *l, const struct store_listing *more)

@@ -1,7 +1,7 @@
 /*
- * Marking. The references of all bands that count are followed down through lists and hunks,
- * each of which is read once, however many bands share it: from the local cache where that
- * has it, else from the storage, in the order in which they stand there.
+ * Marking. The references of all bands that count are followed down through lists and
+ * hunks, each of which is read once, however many bands share it: from the local cache
+ * where that has it, else from the storage, in the order in which they stand there.
  *
  * What a hunk refers to is resolved and marked at once. A hunk or list whose place is not
  * known waits until all misses have been looked for.
@@ -15,14 +15,16 @@ enum { READ_HALF = 1, READ_NEEDED = 2 };
 
 /* --- the queue */
 
-static void push(struct vac_chunk **list, size_t *n, size_t *cap, const struct vac_chunk *c)
+static void push(
+    struct vac_chunk **list, size_t *n, size_t *cap, const struct vac_chunk *c)
 {
 	*list = mem_grow(*list, cap, *n + 1, sizeof **list);
 	(*list)[(*n)++] = *c;
 }
 
 /* A reference to a hunk or list; c->held and slot are its hint. */
-static bool queue(struct vac *v, const struct vac_chunk *c, struct span path, struct err *e)
+static bool queue(
+    struct vac *v, const struct vac_chunk *c, struct span path, struct err *e)
 {
 	uint64_t *before = map_get(&v->read, &c->id);
 	struct vac_chunk x = *c;
@@ -102,8 +104,8 @@ static bool mark_extent(struct vac *v, struct table *t, const struct extent *x, 
 	return queue(v, &c, path, e);
 }
 
-static bool mark_entry(struct vac *v, struct table *t, const struct entry *en, bool needed,
-    struct err *e)
+static bool mark_entry(
+    struct vac *v, struct table *t, const struct entry *en, bool needed, struct err *e)
 {
 	bool list = en->content == CONTENT_LIST;
 	uint32_t i;
@@ -111,7 +113,8 @@ static bool mark_entry(struct vac *v, struct table *t, const struct entry *en, b
 	if (!list && en->content != CONTENT_EXTENTS)
 		return true;
 	for (i = 0; i < en->n_extents; i++)
-		if (!mark_extent(v, t, &en->extents[i], list, en->list_level, needed, en->apath, e))
+		if (!mark_extent(
+		        v, t, &en->extents[i], list, en->list_level, needed, en->apath, e))
 			return false;
 	return true;
 }
@@ -158,8 +161,8 @@ static enum step take_ref(struct vac *v, const struct vac_chunk *c, struct list_
 	return queue(v, &below, r.first, e) ? STEP_ITEM : STEP_FAILED;
 }
 
-static enum step take_extent(struct vac *v, const struct vac_chunk *c, struct list_iter *it,
-    struct table *t, struct err *e)
+static enum step take_extent(struct vac *v, const struct vac_chunk *c,
+    struct list_iter *it, struct table *t, struct err *e)
 {
 	struct extent x;
 	struct fault f;
@@ -198,7 +201,8 @@ static bool take_list(struct vac *v, const struct vac_chunk *c, struct span plai
 	return st == STEP_END;
 }
 
-static bool take(struct vac *v, const struct vac_chunk *c, struct span plain, struct err *e)
+static bool take(
+    struct vac *v, const struct vac_chunk *c, struct span plain, struct err *e)
 {
 	char hex[2 * ID_SIZE + 1];
 
@@ -344,7 +348,8 @@ static bool take_round(struct vac *v, struct err *e)
 	v->n_todo = v->todo_cap = 0;
 	qsort(c, n, sizeof *c, by_place);
 	for (i = 0; ok && i < n; i = k) {
-		for (k = i + 1; k < n && c[k].held == c[i].held && c[k].needed == c[i].needed; k++)
+		for (k = i + 1; k < n && c[k].held == c[i].held && c[k].needed == c[i].needed;
+		     k++)
 			;
 		ok = !vac_stopped(v, e) && take_some(v, c + i, k - i, e);
 		p.files = v->result->hunks;

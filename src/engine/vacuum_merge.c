@@ -1,11 +1,11 @@
 /*
  * Which deltas are to be put together.
  *
- * Small ones, so that their number stays bounded: in the order of their sizes, all up to the
- * last that is no larger than those below it together. So whatever is written again goes into
- * a delta at least twice its size, and no byte is written more often than sizes can double;
- * and what is left doubles from one to the next, so these are few. None is touched once it is
- * large: one vacuum never writes all of the index again.
+ * Small ones, so that their number stays bounded: in the order of their sizes, all up to
+ * the last that is no larger than those below it together. So whatever is written again
+ * goes into a delta at least twice its size, and no byte is written more often than sizes
+ * can double; and what is left doubles from one to the next, so these are few. None is
+ * touched once it is large: one vacuum never writes all of the index again.
  *
  * And each, however large, of which most is about bundles that are gone.
  */
@@ -17,8 +17,10 @@
 
 #define LARGE      (2u << 20)  /* plain bytes; half of what one is put at */
 #define MANY       8           /* fewer small ones are left alone */
-#define MUCH       (64u << 10) /* bytes about what is gone; for fewer none is written anew */
-#define RECORD     66          /* bytes of a bundle's record, besides its directory, about */
+/* Bytes about what is gone; for fewer none is written anew. */
+#define MUCH       (64u << 10)
+/* Bytes of a bundle's record, besides its directory, about. */
+#define RECORD     66
 #define MOVE       52
 #define HEADER     40
 

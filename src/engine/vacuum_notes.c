@@ -1,9 +1,9 @@
 /*
  * What others have left a note of: which bundles are condemned, which are damaged.
  *
- * A note that cannot be read may say anything, so it ends the vacuum; unless it is only the
- * beginning of one, which means that its writing never came to an end: nobody has acted on
- * it, and it is litter.
+ * A note that cannot be read may say anything, so it ends the vacuum; unless it is only
+ * the beginning of one, which means that its writing never came to an end: nobody has
+ * acted on it, and it is litter.
  */
 #include <stdio.h>
 
@@ -15,9 +15,9 @@
 #include "engine/vacuum_internal.h"
 
 /*
- * STEP_END: it does not count. Else the caller closes *jf. A tombstone that is listed and not
- * there was deleted when its bundles had been gone for long, or is not seen yet; either is as
- * if it had not been listed.
+ * STEP_END: it does not count. Else the caller closes *jf. A tombstone that is listed and
+ * not there was deleted when its bundles had been gone for long, or is not seen yet;
+ * either is as if it had not been listed.
  */
 static enum step get_note(struct vac *v, enum vac_folder folder, const char *name,
     const char *type, struct json_file *jf, struct err *e)
@@ -176,7 +176,8 @@ bool vac_damaged(const struct vac *v, const struct held *h, uint32_t slot)
 			high = mid;
 	}
 	for (; low < v->n_damage && id_equal(&v->damage[low].bundle, &h->name); low++)
-		if (slot >= v->damage[low].slot && slot - v->damage[low].slot < v->damage[low].count)
+		if (slot >= v->damage[low].slot &&
+		    slot - v->damage[low].slot < v->damage[low].count)
 			return true;
 	return false;
 }

@@ -1,17 +1,18 @@
 /*
  * What it would cost and free to act on the bundles below each threshold. All that a run
- * writes is counted but its tombstone, and so is all that goes but older tombstones: these
- * come and go with evidence, not with space.
+ * writes is counted but its tombstone, and so is all that goes but older tombstones:
+ * these come and go with evidence, not with space.
  *
- * What the rest of a frame takes once it is compressed anew, nobody can know who has not read
- * it: vacuum_share.c guesses.
+ * What the rest of a frame takes once it is compressed anew, nobody can know who has not
+ * read it: vacuum_share.c guesses.
  */
 #include "codec/seal.h"
 #include "engine/vacuum_internal.h"
 
 #define DEAD_SHARE 20   /* the rule: at most one part in so many may stay dead */
 #define FRAME_FIX  54   /* a frame's line in a directory and in a delta */
-#define BUNDLE_FIX 180  /* a bundle's record in a delta and in the tail, without directory */
+/* A bundle's record in a delta and in the tail, without directory. */
+#define BUNDLE_FIX 180
 #define DELTA_FIX  160  /* a delta's head, and its name in the tail */
 #define RUN_FIX    1450 /* head and tail */
 

@@ -1,8 +1,8 @@
 /*
  * References to places. The same chunk may lie in several bundles; the place that a
- * reference is resolved to is the one that is marked, so that it is not called dead while a
- * reference relies on it. What a hint says is compared with the directory: an id that does
- * not stand there is not there.
+ * reference is resolved to is the one that is marked, so that it is not called dead while
+ * a reference relies on it. What a hint says is compared with the directory: an id that
+ * does not stand there is not there.
  */
 #include <stdlib.h>
 
@@ -38,7 +38,8 @@ void vac_keep(struct vac *v, struct held *h, uint32_t slot, uint32_t length)
 	h->copy += length;
 }
 
-bool vac_directory(struct vac *v, const struct held *h, struct directory *d, struct err *e)
+bool vac_directory(
+    struct vac *v, const struct held *h, struct directory *d, struct err *e)
 {
 	struct buf encoded = BUF_EMPTY;
 	struct fault f;
@@ -128,16 +129,16 @@ static bool unresolved(const struct vac *v, const struct vac_miss *m, struct err
 	if (h->listed && !h->told && !h->lost) {
 		name_of_id(&h->name, hex);
 		return err_set(e, ERR_CORRUPT,
-		    "what %s/%s holds, to which %s refers, is told by no file of index/ that can be "
-		    "read, so nothing may be called dead; one of them is damaged or lost; backups and "
-		    "restores do without it",
+		    "what %s/%s holds, to which %s refers, is told by no file of index/ that can "
+		    "be read, so nothing may be called dead; one of them is damaged or lost; "
+		    "backups and restores do without it",
 		    folder_of(h->type, &h->name, folder), hex, path);
 	}
 	name_of_id(&m->id, hex);
 	return err_set(e, ERR_CORRUPT,
 	    "chunk %.12s of %s is nowhere to be found, so nothing may be called dead; bale "
-	    "validate tells which snapshots suffer, the next backup heals what is still at its "
-	    "source, and what is lost must be removed",
+	    "validate tells which snapshots suffer, the next backup heals what is still at "
+	    "its source, and what is lost must be removed",
 	    hex, path);
 }
 
@@ -192,7 +193,9 @@ bool vac_resolve(struct vac *v, enum file_type type, const struct id *id, bool n
 
 /* --- misses */
 
-/* Whether a copy is better than what was found so far: condemned ones are a last resort. */
+/*
+ * Whether a copy is better than what was found so far: condemned ones are a last resort.
+ */
 static bool better(const struct vac *v, const struct vac_miss *m, const struct held *h,
     uint32_t slot)
 {

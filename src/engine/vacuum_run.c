@@ -1,8 +1,9 @@
 /*
- * A vacuum that acts. It is a run with a band like any other: its head comes first, so that
- * nobody takes its bundles for litter; its tail comes last. In between it finds out how things
- * are, deletes what tombstones of earlier runs name (V4 to V10 of docs/protocol.md), and then
- * copies and condemns (V1 to V3). Between the two there is a grace, but for a sole client.
+ * A vacuum that acts. It is a run with a band like any other: its head comes first, so
+ * that nobody takes its bundles for litter; its tail comes last. In between it finds out
+ * how things are, deletes what tombstones of earlier runs name (V4 to V10 of
+ * docs/protocol.md), and then copies and condemns (V1 to V3). Between the two there is a
+ * grace, but for a sole client.
  */
 #include "engine/vacuum_run.h"
 
@@ -152,9 +153,9 @@ static bool has_leave(const struct vacuum *x, struct err *e)
 	    (!x->band.strict && x->band.client.leave))
 		return true;
 	return err_set(e, ERR_REFUSED,
-	    "not every client of this repository acknowledges what it writes, and this one is not "
-	    "known to the others yet: let one of them back up after it, or be the only one "
-	    "(--sole-client)");
+	    "not every client of this repository acknowledges what it writes, and this one "
+	    "is not known to the others yet: let one of them back up after it, or be the "
+	    "only one (--sole-client)");
 }
 
 static bool work(struct vacuum *x, struct err *e)

@@ -72,8 +72,8 @@ void copy_init(struct vacuum *x);
 void copy_release(struct vacuum *x);
 
 /*
- * Copy what is alive in the bundles below the threshold (-1: none), and in condemned ones;
- * verify the copies. Those of which everything is safe become victims.
+ * Copy what is alive in the bundles below the threshold (-1: none), and in condemned
+ * ones; verify the copies. Those of which everything is safe become victims.
  */
 bool copy_victims(struct vacuum *x, int below, struct err *e);
 
@@ -105,8 +105,8 @@ bool bundle_named(const struct vacuum *x, const struct id *name);
 bool vacuum_alone(const struct vacuum *x, struct err *e);
 
 /*
- * V4, V5: whether every band is accounted for, and there is a tombstone whose time has come.
- * What it names is doomed.
+ * V4, V5: whether every band is accounted for, and there is a tombstone whose time has
+ * come. What it names is doomed.
  */
 bool vacuum_ready(struct vacuum *x, bool *ready, struct err *e);
 
@@ -115,7 +115,9 @@ bool vacuum_delete(struct vacuum *x, struct err *e);
 
 /* --- vacuum_evidence.c */
 
-/* Whether every client has been seen to know the tombstone; else result->lacking has not. */
+/*
+ * Whether every client has been seen to know the tombstone; else result->lacking has not.
+ */
 bool vacuum_evident(struct vacuum *x, const struct vac_stone *s);
 
 /* --- vacuum_survive.c */
@@ -124,8 +126,9 @@ bool vacuum_evident(struct vacuum *x, const struct vac_stone *s);
 bool vacuum_look_again(struct vacuum *x, bool *same, struct err *e);
 
 /*
- * V8: what is alive in doomed bundles is read where it survives; those of which all was found
- * are safe. What was found damaged is on record, and marked where it can be copied from.
+ * V8: what is alive in doomed bundles is read where it survives; those of which all was
+ * found are safe. What was found damaged is on record, and marked where it can be copied
+ * from.
  */
 bool vacuum_save(struct vacuum *x, struct err *e);
 

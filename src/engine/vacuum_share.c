@@ -1,8 +1,8 @@
 /*
  * How much of each bundle is alive, and what everything on the storage counts as.
  *
- * A frame's stored bytes count as live by the share of its plain bytes that is; a bundle's
- * header, directory and trailer are alive if anything in it is.
+ * A frame's stored bytes count as live by the share of its plain bytes that is; a
+ * bundle's header, directory and trailer are alive if anything in it is.
  */
 #include <stdlib.h>
 
@@ -25,7 +25,10 @@ static uint64_t varint_size(uint64_t n)
 #define TABLES   2
 #define LIKENESS 8
 
-/* A run of live slots, as copying moves them: whole frames follow each other, and rests do. */
+/*
+ * A run of live slots, as copying moves them: whole frames follow each other, and rests
+ * do.
+ */
 struct live_run {
 	uint32_t first, next;
 	bool whole;
@@ -54,9 +57,9 @@ static uint64_t frame_table(const struct frame_rec *f)
 }
 
 /*
- * What the rest of a frame takes when it is compressed anew, about: its share, and more the
- * more of what it was like is gone; nothing more where nothing compresses. The factor is what
- * came out on a source tree (tests/bench/generations.sh).
+ * What the rest of a frame takes when it is compressed anew, about: its share, and more
+ * the more of what it was like is gone; nothing more where nothing compresses. The factor
+ * is what came out on a source tree (tests/bench/generations.sh).
  */
 static uint64_t rest_size(uint64_t stored, uint64_t whole, uint64_t plain)
 {
@@ -97,7 +100,8 @@ static void share_frame(const struct vac *v, struct held *h, const struct direct
 	}
 }
 
-static bool share_bundle(struct vac *v, struct held *h, struct directory *d, struct err *e)
+static bool share_bundle(
+    struct vac *v, struct held *h, struct directory *d, struct err *e)
 {
 	struct live_run run = {.first = 0};
 	uint64_t frames = 0;
@@ -249,7 +253,8 @@ bool vac_told(const struct vac *v, enum vac_folder folder, const char *name)
 	return at && v->held[*at].told;
 }
 
-static bool count_file(struct vac *v, enum vac_folder folder, const char *name, struct err *e)
+static bool count_file(
+    struct vac *v, enum vac_folder folder, const char *name, struct err *e)
 {
 	struct vacuum_result *res = v->result;
 	struct err why = ERR_EMPTY;

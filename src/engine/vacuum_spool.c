@@ -1,7 +1,7 @@
 /*
  * Directories of all bundles, outside of memory: they are asked for slot by slot while
- * references are resolved, and once from beginning to end. References run along bundles, so
- * a few windows of the file serve nearly all of the first kind.
+ * references are resolved, and once from beginning to end. References run along bundles,
+ * so a few windows of the file serve nearly all of the first kind.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 /*
  * The last look before deletion (V7 and V8 of docs/protocol.md).
  *
- * V7: what others have condemned by now. V8: each chunk that is alive and lies in a bundle
- * which is to go must stand in another one that nobody has condemned, that everybody can see
- * by now, and that reads well: it is read here, and checked against its id. Where a chunk does
- * not, its bundle stays. A place that reads badly is put on record as damaged, so that nobody
- * relies on it again, and what should be there is copied out of the condemned bundle.
+ * V7: what others have condemned by now. V8: each chunk that is alive and lies in a
+ * bundle which is to go must stand in another one that nobody has condemned, that
+ * everybody can see by now, and that reads well: it is read here, and checked against its
+ * id. Where a chunk does not, its bundle stays. A place that reads badly is put on record
+ * as damaged, so that nobody relies on it again, and what should be there is copied out
+ * of the condemned bundle.
  *
  * Chunks are looked at by the batch, so that memory does not grow with them.
  */

@@ -1,7 +1,7 @@
 /*
  * How long this machine has known of something, by its own clock alone: no clocks are
- * compared. A note in the cache says when it was first seen, and under which boot; whatever
- * is in doubt starts again.
+ * compared. A note in the cache says when it was first seen, and under which boot;
+ * whatever is in doubt starts again.
  */
 #ifndef BALE_ENGINE_VACUUM_WAIT_H
 #define BALE_ENGINE_VACUUM_WAIT_H
@@ -11,8 +11,8 @@
 struct waits;
 
 /*
- * The cache may be one that keeps nothing: then nothing is ever old. One that is only looked
- * at does, too: what another run has noted holds, but nothing new is.
+ * The cache may be one that keeps nothing: then nothing is ever old. One that is only
+ * looked at does, too: what another run has noted holds, but nothing new is.
  */
 struct waits *waits_open(struct cache *c, struct env *env);
 
@@ -20,8 +20,8 @@ struct waits *waits_open(struct cache *c, struct env *env);
 void waits_close(struct waits *w, bool forget);
 
 /*
- * For how long `key`, a line of text, had been known when this was opened, ns; 0 where it is
- * new. So what is listed after opening is listed at least so much later.
+ * For how long `key`, a line of text, had been known when this was opened, ns; 0 where it
+ * is new. So what is listed after opening is listed at least so much later.
  */
 int64_t waits_age(struct waits *w, const char *key);
 

@@ -392,7 +392,10 @@ static bool check_band(struct valid *v, size_t number, struct err *e)
 	return ok;
 }
 
-/* The bundles of the index in the order in which they will be wanted, as far as tails tell. */
+/*
+ * The bundles of the index in the order in which they will be wanted, as far as tails
+ * tell.
+ */
 static void expect_bundles(struct valid *v)
 {
 	struct id *ids = NULL;

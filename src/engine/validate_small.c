@@ -1,8 +1,8 @@
 /*
  * The kinds of small files, but for those of bands: the top, keys, marks, registrations,
  * health, tombstones. A torn one is litter, as it is for all who read them (torn.h); but
- * where it is the last key, as nothing opens without one, and at the top, where a torn file
- * means that init did not end.
+ * where it is the last key, as nothing opens without one, and at the top, where a torn
+ * file means that init did not end.
  */
 #include "engine/validate_internal.h"
 

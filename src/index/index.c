@@ -1,8 +1,8 @@
 /*
  * The index over runs. At the first look-up the runs in the cache are mapped, the deltas
- * that none of them covers are fetched and made into new runs, and where there are many runs
- * they are merged into one. A delta that another one supersedes is still covered by the run
- * it went into, so nothing is fetched twice.
+ * that none of them covers are fetched and made into new runs, and where there are many
+ * runs they are merged into one. A delta that another one supersedes is still covered by
+ * the run it went into, so nothing is fetched twice.
  */
 #include "index/index.h"
 
@@ -112,7 +112,8 @@ static int run_create(struct index *x, char name[32], char **temporary)
 }
 
 /* Put the written file under its name and map it; NULL where that fails. */
-static struct run *run_keep(struct index *x, int fd, bool ok, const char *name, char *temporary)
+static struct run *run_keep(
+    struct index *x, int fd, bool ok, const char *name, char *temporary)
 {
 	char *file = mem_printf("%s/%s", cache_path(x->cache), name);
 	struct run *r = NULL;
@@ -158,7 +159,8 @@ static void merge_runs(struct index *x)
 		return;
 	fd = run_create(x, name, &temporary);
 	if (fd >= 0) {
-		r = run_keep(x, fd, run_merge(x->runs, x->n, x->repo->params.id, fd), name, temporary);
+		r = run_keep(
+		    x, fd, run_merge(x->runs, x->n, x->repo->params.id, fd), name, temporary);
 		for (i = 0; r && i < x->n; i++) {
 			file = mem_printf("%s/%s", cache_path(x->cache), x->runs[i]->name);
 			if (x->runs[i]->name[0])
@@ -198,8 +200,8 @@ static bool note_superseded(struct map *gone, struct span plain, struct fault *f
 }
 
 /*
- * One that is not whole is not there: its writer has died, or it is damaged. Its chunks are
- * unknown then and at worst stored once more; it must not keep anyone from a backup.
+ * One that is not whole is not there: its writer has died, or it is damaged. Its chunks
+ * are unknown then and at worst stored once more; it must not keep anyone from a backup.
  */
 static bool fetch(struct index *x, struct deltas *deltas, const struct id *delta,
     struct map *gone, struct err *e)

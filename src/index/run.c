@@ -23,7 +23,8 @@ void run_builder_release(struct run_builder *b)
 	buf_release(&b->entries);
 }
 
-static bool add_bundle(struct run_builder *b, const struct delta_bundle *db, struct fault *f)
+static bool add_bundle(
+    struct run_builder *b, const struct delta_bundle *db, struct fault *f)
 {
 	struct directory dir = DIRECTORY_EMPTY;
 	uint32_t number = (uint32_t)(b->bundles.n / RUN_BUNDLE), i;
@@ -75,7 +76,10 @@ static int compare_ids(const void *a, const void *b)
 	return memcmp(a, b, ID_SIZE);
 }
 
-/* Places of the same id in order of bundle and slot, so that a run is a function of its deltas. */
+/*
+ * Places of the same id in order of bundle and slot, so that a run is a function of its
+ * deltas.
+ */
 static int compare_entries(const void *a, const void *b)
 {
 	const uint8_t *x = a, *y = b;
@@ -89,8 +93,8 @@ static int compare_entries(const void *a, const void *b)
 	return (p > q) - (p < q);
 }
 
-static void head(uint8_t out[RUN_HEAD], const uint8_t *repo, size_t deltas, size_t bundles,
-    uint64_t entries)
+static void head(uint8_t out[RUN_HEAD], const uint8_t *repo, size_t deltas,
+    size_t bundles, uint64_t entries)
 {
 	memset(out, 0, RUN_HEAD);
 	memcpy(out, magic, sizeof magic);
@@ -111,7 +115,8 @@ void run_builder_finish(
 		qsort(b->deltas.p, b->deltas.n / ID_SIZE, ID_SIZE, compare_ids);
 	if (b->entries.n)
 		qsort(b->entries.p, b->entries.n / RUN_ENTRY, RUN_ENTRY, compare_entries);
-	head(h, repo, b->deltas.n / ID_SIZE, b->bundles.n / RUN_BUNDLE, b->entries.n / RUN_ENTRY);
+	head(h, repo, b->deltas.n / ID_SIZE, b->bundles.n / RUN_BUNDLE,
+	    b->entries.n / RUN_ENTRY);
 	buf_clear(out);
 	buf_reserve(out, RUN_HEAD + b->deltas.n + b->bundles.n + b->entries.n + ID_SIZE);
 	buf_add(out, h, sizeof h);
@@ -196,7 +201,8 @@ static void merge_entries(struct run *const *runs, size_t n, struct sink *s)
 	free(base);
 }
 
-bool run_merge(struct run *const *runs, size_t n, const uint8_t repo[REPO_ID_SIZE], int fd)
+bool run_merge(
+    struct run *const *runs, size_t n, const uint8_t repo[REPO_ID_SIZE], int fd)
 {
 	struct sink s = {.fd = fd, .ok = true};
 	size_t deltas = 0, bundles = 0, i;
@@ -276,7 +282,8 @@ static bool file_whole(int fd, size_t size)
 	return ok && id_equal(&want, &got);
 }
 
-struct run *run_map(const char *folder, const char *name, const uint8_t repo[REPO_ID_SIZE])
+struct run *run_map(
+    const char *folder, const char *name, const uint8_t repo[REPO_ID_SIZE])
 {
 	char *path = mem_printf("%s/%s", folder, name);
 	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW, 0);
@@ -325,7 +332,9 @@ static const uint8_t *entry_at(const struct run *r, uint64_t i)
 	return r->entries + i * RUN_ENTRY;
 }
 
-/* Ids are uniform, so the first eight bytes tell within about sqrt(n) where one stands. */
+/*
+ * Ids are uniform, so the first eight bytes tell within about sqrt(n) where one stands.
+ */
 static uint64_t guess(const struct run *r, const struct id *id)
 {
 	uint64_t high = 0;

@@ -1,5 +1,6 @@
 /*
- * A run: a sorted, immutable part of the index, in a file of the cache folder or in memory.
+ * A run: a sorted, immutable part of the index, in a file of the cache folder or in
+ * memory.
  *
  *   magic 8, repository id 16, deltas u32, bundles u32, entries u64, reserved 24
  *   deltas:  24 bytes each, ascending
@@ -46,10 +47,12 @@ void run_builder_finish(
     struct run_builder *b, const uint8_t repo[REPO_ID_SIZE], struct buf *out);
 
 /* One run of several: their bytes, merged entry by entry into an open file. */
-bool run_merge(struct run *const *runs, size_t n, const uint8_t repo[REPO_ID_SIZE], int fd);
+bool run_merge(
+    struct run *const *runs, size_t n, const uint8_t repo[REPO_ID_SIZE], int fd);
 
 /* Map a file, or take bytes; NULL where they are not a whole run of this repository. */
-struct run *run_map(const char *folder, const char *name, const uint8_t repo[REPO_ID_SIZE]);
+struct run *run_map(
+    const char *folder, const char *name, const uint8_t repo[REPO_ID_SIZE]);
 struct run *run_take(struct buf *bytes, const uint8_t repo[REPO_ID_SIZE]);
 void run_free(struct run *r); /* NULL is harmless */
 

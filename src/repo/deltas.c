@@ -1,6 +1,6 @@
 /*
- * How long a delta is shows only when it is here, so the window begins small, and grows as far
- * as so many of the length of the last one may be held.
+ * How long a delta is shows only when it is here, so the window begins small, and grows
+ * as far as so many of the length of the last one may be held.
  */
 #include "repo/deltas.h"
 

@@ -216,7 +216,8 @@ static bool stat_once(struct store *s, const struct read *op, struct err *e)
 bool repo_get(struct repo *r, const char *folder, const char *name, uint64_t at, size_t n,
     struct buf *out, uint64_t *size, struct err *e)
 {
-	struct read op = {.folder = folder, .name = name, .at = at, .n = n, .out = out, .size = size};
+	struct read op = {
+	    .folder = folder, .name = name, .at = at, .n = n, .out = out, .size = size};
 
 	return read_again(r, get_once, &op, e);
 }

@@ -45,7 +45,8 @@ static bool unpack(struct repo *r, struct span packed, struct buf *text, struct 
 		return err_set(e, ERR_CORRUPT, "its secret part is not packed as it should be");
 	c = compressor_take(r->compressors);
 	ok = frame_expand(c, (enum frame_method)packed.p[0],
-	    span_of(packed.p + PACK_HEAD, packed.n - PACK_HEAD), get_u32(packed.p + 1), text, e);
+	    span_of(packed.p + PACK_HEAD, packed.n - PACK_HEAD), get_u32(packed.p + 1), text,
+	    e);
 	compressor_give(r->compressors, c);
 	return ok;
 }
@@ -200,7 +201,9 @@ fail:
 	return false;
 }
 
-/* No more trusted than what comes from the storage, which is asked where it is not right. */
+/*
+ * No more trusted than what comes from the storage, which is asked where it is not right.
+ */
 static bool get_cached(struct repo *r, const char *folder, const char *name,
     const char *type, struct json_file *jf, struct buf *secret)
 {

@@ -1,10 +1,11 @@
 /*
- * A pack for each folder, so that its listing tells which records of the pack are of no use
- * any more. Records are found by a digest of the place; nothing is written until the end,
- * and then behind what is there, or, where a quarter has been removed, into a new pack.
+ * A pack for each folder, so that its listing tells which records of the pack are of no
+ * use any more. Records are found by a digest of the place; nothing is written until the
+ * end, and then behind what is there, or, where a quarter has been removed, into a new
+ * pack.
  *
- * The lock is another one than a backup's: to hold that for a moment would make a backup that
- * begins in this moment a new client's.
+ * The lock is another one than a backup's: to hold that for a moment would make a backup
+ * that begins in this moment a new client's.
  */
 #include "repo/json_cache.h"
 

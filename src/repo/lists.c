@@ -1,4 +1,7 @@
-/* A lane gives the results back in the order asked for, so nothing hangs on which comes first. */
+/*
+ * A lane gives the results back in the order asked for, so nothing hangs on which comes
+ * first.
+ */
 #include "repo/lists.h"
 
 #include <assert.h>

@@ -18,8 +18,8 @@ void lists_free(struct lists *l); /* waits for what is under way; NULL is harmle
 void lists_add(struct lists *l, const char *folder);
 
 /*
- * The listing of the folder that was added first and not taken yet; *out is the caller's to
- * release, empty where it failed.
+ * The listing of the folder that was added first and not taken yet; *out is the caller's
+ * to release, empty where it failed.
  */
 bool lists_take(struct lists *l, struct store_listing *out, struct err *e);
 

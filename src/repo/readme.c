@@ -34,10 +34,10 @@ static const char text[] =
     "To read it without bale\n"
     "\n"
     "    bale's sources specify every byte in format/*.md. In short: a bundle is a\n"
-    "    header of 64 bytes, then frames, a directory of them, and a trailer. A frame is\n"
-    "    one zstd frame (or raw bytes), in an encrypted repository sealed with\n"
-    "    XChaCha20-Poly1305: nonce (24 bytes), ciphertext, tag (16). Its key derives, by\n"
-    "    keyed BLAKE2b, from the repository key, which a passphrase unlocks through\n"
+    "    header of 64 bytes, then frames, a directory of them, and a trailer. A frame\n"
+    "    is one zstd frame (or raw bytes), in an encrypted repository sealed with\n"
+    "    XChaCha20-Poly1305: nonce (24 bytes), ciphertext, tag (16). Its key derives,\n"
+    "    by keyed BLAKE2b, from the repository key, which a passphrase unlocks through\n"
     "    Argon2id (libsodium). In a frame stand chunks: pieces of files, or of lists of\n"
     "    files, which name the chunks that each file is made of.\n";
 

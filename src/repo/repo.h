@@ -42,12 +42,14 @@ struct repo {
 	struct keyring *keys;
 	struct compressor_cache
 	    *compressors;        /* for reading; a writer brings its own level */
-	unsigned transfers;      /* operations at once, to read ahead; 0: on the calling thread */
+	/* Operations at once, to read ahead; 0: on the calling thread. */
+	unsigned transfers;
 	int64_t patience;        /* ns to go on trying a put: 15 minutes unless changed */
 	repo_retry_fn *on_retry; /* may be NULL */
 	void *retry_arg;
 	_Atomic int64_t latency; /* ns: the quickest read of a file so far; INT64_MAX: none */
-	repo_settle_fn *settle;  /* for mounts whose close is no acknowledgement; may be NULL */
+	/* For mounts whose close is no acknowledgement; may be NULL. */
+	repo_settle_fn *settle;
 	void *settle_arg;
 	struct json_cache *json_cache; /* json_cache.h; may be NULL */
 	const volatile bool
@@ -86,7 +88,9 @@ typedef bool repo_secret_fn(void *arg, struct secret *out, struct err *e);
 bool repo_open(struct store *store, struct env *env, repo_secret_fn *get_secret,
     void *arg, struct repo **out, struct err *e);
 
-/* The same; what else is told holds from the first read on, and is *out's own afterwards. */
+/*
+ * The same; what else is told holds from the first read on, and is *out's own afterwards.
+ */
 struct repo_opening {
 	repo_secret_fn *get_secret;
 	void *arg;
@@ -108,8 +112,8 @@ struct key_info {
 };
 
 /*
- * All key slots, also those that cannot be used; *out is freed by the caller. What lies in
- * keys/ under a name that is not a slot's is left alone.
+ * All key slots, also those that cannot be used; *out is freed by the caller. What lies
+ * in keys/ under a name that is not a slot's is left alone.
  */
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e);
 /*
@@ -157,9 +161,9 @@ typedef bool repo_source_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN 
 bool repo_put_from(struct repo *r, repo_source_fn *compose, void *arg, struct err *e);
 
 /*
- * Once no put is under way: *settled says whether the storage itself has all that was put,
- * as r->settle vouches, or else the class of the mount. False: r->settle failed; nothing
- * may be built on what was put.
+ * Once no put is under way: *settled says whether the storage itself has all that was
+ * put, as r->settle vouches, or else the class of the mount. False: r->settle failed;
+ * nothing may be built on what was put.
  */
 bool repo_settle(struct repo *r, bool *settled, struct err *e);
 
@@ -203,9 +207,10 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
     char name[NAME_MAX_LEN + 1], uint64_t *size, struct err *e);
 
 /*
- * Get a JSON file, from the cache where r has one that knows it, and check it: whole, of this
- * repository, of this name and type, its digest right; and unseal its secret into *secret (an object's text; empty where there
- * is none). ERR_CORRUPT, ERR_NEWER, ERR_MISSING. On success the caller closes *jf.
+ * Get a JSON file, from the cache where r has one that knows it, and check it: whole, of
+ * this repository, of this name and type, its digest right; and unseal its secret into
+ * *secret (an object's text; empty where there is none). ERR_CORRUPT, ERR_NEWER,
+ * ERR_MISSING. On success the caller closes *jf.
  */
 bool repo_get_json(struct repo *r, const char *folder, const char *name, const char *type,
     struct json_file *jf, struct buf *secret, struct err *e);

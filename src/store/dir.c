@@ -29,7 +29,8 @@
 #include "store/mount.h"
 #include "store/store.h"
 
-#define PIECE ((1u << 20) - 4096) /* bytes in one write: FUSE takes 256 pages, a part of one too */
+/* Bytes in one write: FUSE takes 256 pages, a part of one too. */
+#define PIECE ((1u << 20) - 4096)
 #define READ_BACK 4096u  /* bytes compared after the close */
 #define PATH_SIZE 256
 
@@ -140,8 +141,8 @@ static int create(
 }
 
 /*
- * In pieces as large as they come; small ones are gathered first, since each write costs a
- * trip. The memory for that was there before the file was: running out of it ends the
+ * In pieces as large as they come; small ones are gathered first, since each write costs
+ * a trip. The memory for that was there before the file was: running out of it ends the
  * program, and must leave no piece of a file. False: *sys is the errno, or 0 where the
  * source failed with *e.
  */

@@ -1,7 +1,8 @@
 /*
- * A store that fails as storage does, for tests: one planned event (the nth operation fails,
- * or the client dies there), and misfortune by chance from a seed. The same plan and the
- * same operations give the same outcomes. All zero is a plan in which nothing happens.
+ * A store that fails as storage does, for tests: one planned event (the nth operation
+ * fails, or the client dies there), and misfortune by chance from a seed. The same plan
+ * and the same operations give the same outcomes. All zero is a plan in which nothing
+ * happens.
  *
  * Late, missing, ghost and phantom files are those that went through this store. Clients
  * that share one see the same weather; each with its own over one inner store sees the
@@ -33,7 +34,9 @@ enum fail_land {
 	LAND_WHOLE,   /* after */
 };
 
-/* Chances are in a thousand, drawn for each operation. Times are counted in operations. */
+/*
+ * Chances are in a thousand, drawn for each operation. Times are counted in operations.
+ */
 struct fault_plan {
 	enum fail_how how;
 	uint64_t nth;   /* the first is 0 */

@@ -1,4 +1,6 @@
-/* All of it is a guess that saves a trip: whoever acts on it copes with its being wrong. */
+/*
+ * All of it is a guess that saves a trip: whoever acts on it copes with its being wrong.
+ */
 #include "store/folders.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
- * What listings have told of a mount's folders, so that trips are not spent on finding it out
- * again: each look at a name that is not there is one, and the kernel makes them one by one.
+ * What listings have told of a mount's folders, so that trips are not spent on finding it
+ * out again: each look at a name that is not there is one, and the kernel makes them one
+ * by one.
  */
 #ifndef BALE_STORE_FOLDERS_H
 #define BALE_STORE_FOLDERS_H
@@ -15,10 +16,10 @@ struct folders *folders_new(struct env *env);
 void folders_free(struct folders *f); /* NULL is harmless */
 
 /*
- * Whether a folder that is to be listed is known not to be there. The folders below data are
- * listed one after the other: reading the folder above, below `root`, tells of all in one.
- * Each name is answered once from such a reading, so that two listings of a folder are two
- * looks at the storage. Any thread.
+ * Whether a folder that is to be listed is known not to be there. The folders below data
+ * are listed one after the other: reading the folder above, below `root`, tells of all in
+ * one. Each name is answered once from such a reading, so that two listings of a folder
+ * are two looks at the storage. Any thread.
  */
 bool folders_absent(struct folders *f, int root, const char *folder);
 

@@ -1,7 +1,7 @@
 /*
- * What kind of mount a folder stands on: the mount table says the type, and for rclone the
- * mount program's own arguments say how it caches. Anything not known is MOUNT_UNKNOWN,
- * which is treated as if a close meant nothing.
+ * What kind of mount a folder stands on: the mount table says the type, and for rclone
+ * the mount program's own arguments say how it caches. Anything not known is
+ * MOUNT_UNKNOWN, which is treated as if a close meant nothing.
  */
 #ifndef BALE_STORE_MOUNT_H
 #define BALE_STORE_MOUNT_H
@@ -15,7 +15,8 @@ enum mount_class mount_class_of(int fd);
 struct mount_line {
 	char type[64];
 	char source[256];   /* cut short where longer */
-	char options[1024]; /* comma-separated, of the mount and of its file system; likewise */
+	/* Comma-separated, of the mount and of its file system; likewise. */
+	char options[1024];
 	char point[4096];
 };
 
@@ -30,13 +31,14 @@ const char *mount_class_word(enum mount_class class);
 bool mount_class_parse(const char *word, enum mount_class *out);
 
 /*
- * The arguments of the program that serves a FUSE mount, each ended by a NUL; empty where the
- * mount is none, or they cannot be read. They may hold secrets.
+ * The arguments of the program that serves a FUSE mount, each ended by a NUL; empty where
+ * the mount is none, or they cannot be read. They may hold secrets.
  */
 void mount_program(const struct mount_line *line, struct buf *args);
 
 /*
- * Whether a mount was made with an option: "hard" in the line, or in the arguments -o hard, or
+ * Whether a mount was made with an option: "hard" in the line, or in the arguments -o
+ * hard, or
  * --hard, --hard=x, -o hard=x. "cache=loose" asks for that value in -o or in the line.
  */
 bool mount_has(const struct mount_line *line, struct span args, const char *option);

@@ -1,6 +1,6 @@
 /*
- * What a mount was made with. The mount table tells a kernel's own file systems; of a FUSE
- * mount it knows little, and the arguments of its program have the rest.
+ * What a mount was made with. The mount table tells a kernel's own file systems; of a
+ * FUSE mount it knows little, and the arguments of its program have the rest.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -22,7 +22,9 @@ static struct span base_of(struct span path)
 /* How sure it is that a process serves a mount. */
 enum serving { SERVES_NOT, SERVES_PERHAPS, SERVES };
 
-/* A program that has gone to "/" since knows no longer what "mnt" was: its end must do. */
+/*
+ * A program that has gone to "/" since knows no longer what "mnt" was: its end must do.
+ */
 static enum serving names_point(struct span arg, const char *cwd, const char *point)
 {
 	size_t n = strlen(point);
@@ -37,7 +39,10 @@ static enum serving names_point(struct span arg, const char *cwd, const char *po
 	    : SERVES_NOT;
 }
 
-/* Whether a process has the name in that of its program, and the point among its arguments. */
+/*
+ * Whether a process has the name in that of its program, and the point among its
+ * arguments.
+ */
 static enum serving serves(
     const char *pid, const char *name, const char *point, struct buf *args)
 {

@@ -1,8 +1,9 @@
 /*
- * A repository of many chunks, without their data: `chunks DIR COUNT` makes in DIR, a folder
- * that is not there, what COUNT chunks of 8 KiB would leave behind: whole hunks, lists and
- * deltas, ten snapshots, each of its own chunks; and bundles that have their size and nothing
- * in them. Every tenth chunk belongs to no snapshot. Its passphrase is that of the tests.
+ * A repository of many chunks, without their data: `chunks DIR COUNT` makes in DIR, a
+ * folder that is not there, what COUNT chunks of 8 KiB would leave behind: whole hunks,
+ * lists and deltas, ten snapshots, each of its own chunks; and bundles that have their
+ * size and nothing in them. Every tenth chunk belongs to no snapshot. Its passphrase is
+ * that of the tests.
  */
 #include <err.h>
 #include <fcntl.h>

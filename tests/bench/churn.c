@@ -1,9 +1,10 @@
 /*
- * One generation of a changing tree, the same for the same tree and seed: `churn TREE SEED
- * [PERCENT]` changes files that hold PERCENT (2) of its bytes, spread evenly, so that no part
- * of the tree stays young together: most are edited in their middle, some written anew, some
- * deleted, and as many come into being. Besides, ten files are renamed, and a folder in every
- * fifth generation. `churn --media TREE SEED MIB` adds files that do not compress.
+ * One generation of a changing tree, the same for the same tree and seed: `churn TREE
+ * SEED [PERCENT]` changes files that hold PERCENT (2) of its bytes, spread evenly, so
+ * that no part of the tree stays young together: most are edited in their middle, some
+ * written anew, some deleted, and as many come into being. Besides, ten files are
+ * renamed, and a folder in every fifth generation. `churn --media TREE SEED MIB` adds
+ * files that do not compress.
  *
  * Nothing is changed in place: hard links to a file keep what they had.
  */
@@ -85,7 +86,8 @@ static void save(const char *path, const struct buf *b)
 	char *new = mem_printf("%s.new", path);
 	int fd = sys_openat(AT_FDCWD, new, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
-	if (fd < 0 || !sys_write(fd, b->p, b->n) || sys_close(fd) != 0 || rename(new, path) != 0)
+	if (fd < 0 || !sys_write(fd, b->p, b->n) || sys_close(fd) != 0 ||
+	    rename(new, path) != 0)
 		err(1, "%s", path);
 	free(new);
 }

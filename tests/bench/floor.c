@@ -1,13 +1,13 @@
 /*
- * The floor of a backup on this machine: what reading a tree, hashing and compressing cost
- * when nothing else is done. `floor TREE` is that of a first backup: each regular file is
- * opened, stated, read and hashed (keyed BLAKE2b-192), in path order into frames of 1 MiB
- * that are compressed and thrown away. `floor --stat TREE` is that of an unchanged one: each
- * directory is read and each name stated.
+ * The floor of a backup on this machine: what reading a tree, hashing and compressing
+ * cost when nothing else is done. `floor TREE` is that of a first backup: each regular
+ * file is opened, stated, read and hashed (keyed BLAKE2b-192), in path order into frames
+ * of 1 MiB that are compressed and thrown away. `floor --stat TREE` is that of an
+ * unchanged one: each directory is read and each name stated.
  *
  * Each thread goes through a subtree depth first, so that its frames hold neighbours; who
- * has nothing left takes the largest subtree that another has not begun. Prints one line of
- * JSON. Whatever cannot be read ends the program: a floor of half a tree is none.
+ * has nothing left takes the largest subtree that another has not begun. Prints one line
+ * of JSON. Whatever cannot be read ends the program: a floor of half a tree is none.
  */
 #include "codec/digest.h"
 

@@ -1,11 +1,12 @@
 /*
- * A repository that has been in use: so many snapshots, so many bundles, made quickly on a
- * local disk with bundles of 64 KiB, as no user would have. Encrypted with TEST_PASSPHRASE.
+ * A repository that has been in use: so many snapshots, so many bundles, made quickly on
+ * a local disk with bundles of 64 KiB, as no user would have. Encrypted with
+ * TEST_PASSPHRASE.
  *
  *	grown REPO SOURCE CACHE SNAPSHOTS BUNDLES
  *
- * SOURCE is filled with files that change from one snapshot to the next; the newest snapshot
- * is of what it holds in the end. CACHE is the local cache of who made them.
+ * SOURCE is filled with files that change from one snapshot to the next; the newest
+ * snapshot is of what it holds in the end. CACHE is the local cache of who made them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 #include "tests/support/backup_do.h"
 #include "tests/support/bytes.h"
 
-#define AVERAGE 65536 /* of the cuts: so a file of FILE_SIZE is one chunk, and fills a bundle */
+/* Of the cuts: so a file of FILE_SIZE is one chunk, and fills a bundle. */
+#define AVERAGE 65536
 #define FILE_SIZE 66000
 #define MINUTE  INT64_C(60000000000)
 #define SMALL   500 /* files that never change */
@@ -30,7 +32,8 @@ static void must(bool ok, const char *what)
 	exit(1);
 }
 
-static void write_file(const char *folder, const char *name, unsigned k, struct span content)
+static void write_file(
+    const char *folder, const char *name, unsigned k, struct span content)
 {
 	char path[4096];
 	FILE *f;

@@ -1,9 +1,10 @@
 /*
  * The language of the control file: one command a line, written to MOUNT/.dumbfs by any
- * program (`echo COMMAND >MOUNT/.dumbfs`); a write fails with EINVAL at the first line that
- * makes no sense. Read, the file tells counts, as "name value" lines: violations, trips, up,
- * down (bytes), pending (files not yet uploaded), "count KIND n" for each kind of operation,
- * "violation KIND n" for each that occurred, then the first of these with their paths.
+ * program (`echo COMMAND >MOUNT/.dumbfs`); a write fails with EINVAL at the first line
+ * that makes no sense. Read, the file tells counts, as "name value" lines: violations,
+ * trips, up, down (bytes), pending (files not yet uploaded), "count KIND n" for each kind
+ * of operation, "violation KIND n" for each that occurred, then the first of these with
+ * their paths.
  *
  *	reset                        all counts to 0
  *	latency KINDS MS             how long these operations take, each
@@ -16,8 +17,9 @@
  *	    hold, go                 none from now on; those that wait, and then as they come
  *	    drop                     what waits is lost, although it was acknowledged
  *	    unmount=drop|wait        what becomes of them at the end
- *	remember SECONDS             a look at what was looked at, listed or made here since is
- *	                             no trip, as with clients that keep attributes; 0: each is
+ *	remember SECONDS             a look at what was looked at, listed or made here since
+ *	                             is no trip, as with clients that keep attributes; 0:
+ *	                             each is
  *	stale WORD...                changes made elsewhere are seen late:
  *	    list=SECONDS             in listings
  *	    look=SECONDS             of a file that is looked up by its name
@@ -28,8 +30,8 @@
  *	    EIO, ENOSPC, ESTALE, ... it fails so (a flush: the close does, and no other call)
  *	    torn=BYTES               flush, upload: only so much is kept
  *	    lose                     flush, upload: nothing is kept, whatever was said
- *	    phantom                  flush: nothing is kept, but the file is listed at its size,
- *	                             cannot be opened, and its name is taken
+ *	    phantom                  flush: nothing is kept, but the file is listed at its
+ *	                             size, cannot be opened, and its name is taken
  *	    hide=PERCENT             opendir: so many of the names are not listed
  *	    hidden=PATTERN           opendir: names like this are not listed
  *	    wait=MS                  it takes so much longer
@@ -37,10 +39,10 @@
  *	clear                        no rules, no latency, no limits; closed is uploaded
  *	preset NAME                  what presets.c holds for a kind of mount
  *
- * KINDS are names of count.c with "," between, "any", or "trips": look, opendir, page (each
- * further 1000 names), open, create, seek (a read that neither begins a file nor goes on),
- * flush, unlink. PATTERN is a shell's, of the path without its first "/"; a "*" is also any
- * number of folders.
+ * KINDS are names of count.c with "," between, "any", or "trips": look, opendir, page
+ * (each further 1000 names), open, create, seek (a read that neither begins a file nor
+ * goes on), flush, unlink. PATTERN is a shell's, of the path without its first "/"; a "*"
+ * is also any number of folders.
  */
 #include "dumbfs.h"
 
@@ -108,7 +110,8 @@ static bool do_reset(char *words)
 
 static bool do_clear(char *words)
 {
-	char closed[] = "late=0 order=close unmount=drop go", fresh[] = "list=0 look=0 forget";
+	char closed[] = "late=0 order=close unmount=drop go";
+	char fresh[] = "list=0 look=0 forget";
 	char nothing[] = "0";
 
 	rules_clear();
@@ -131,9 +134,9 @@ static bool run_line(char *line)
 		const char *word;
 		bool (*run)(char *words);
 	} commands[] = {{"reset", do_reset}, {"latency", set_latency},
-		{"bandwidth", set_bandwidth}, {"contract", set_contract},
-		{"uploads", uploads_set}, {"stale", stale_set}, {"remember", known_set}, {"on", rule_add},
-		{"clear", do_clear}, {"preset", do_preset}};
+	    {"bandwidth", set_bandwidth}, {"contract", set_contract},
+	    {"uploads", uploads_set}, {"stale", stale_set}, {"remember", known_set},
+	    {"on", rule_add}, {"clear", do_clear}, {"preset", do_preset}};
 	char *words = line + strcspn(line, " ");
 
 	if (*words)
@@ -149,7 +152,8 @@ bool control_run(const char *text, size_t n)
 	char *copy = strndup(text, n), *save = NULL;
 	bool ok = copy != NULL;
 
-	for (char *l = strtok_r(copy, "\n", &save); l && ok; l = strtok_r(NULL, "\n", &save)) {
+	for (char *l = strtok_r(copy, "\n", &save); l && ok;
+	     l = strtok_r(NULL, "\n", &save)) {
 		l += strspn(l, " \t");
 		ok = !*l || *l == '#' || run_line(l);
 	}

@@ -1,6 +1,6 @@
 /*
- * Counts of operations and bytes, and of what the contract does not allow. Counted is what
- * was asked, whether or not it succeeded.
+ * Counts of operations and bytes, and of what the contract does not allow. Counted is
+ * what was asked, whether or not it succeeded.
  */
 #include "dumbfs.h"
 
@@ -12,9 +12,9 @@
 
 #define LOG_SIZE 8192
 
-const char *const kind_names[OP_KINDS] = {"known", "look", "opendir", "page", "open", "create", "read",
-	"seek", "write", "fsync", "flush", "unlink", "mkdir", "statfs", "rename", "setattr",
-	"other", "upload"};
+const char *const kind_names[OP_KINDS] = {"known", "look", "opendir", "page", "open",
+    "create", "read", "seek", "write", "fsync", "flush", "unlink", "mkdir", "statfs",
+    "rename", "setattr", "other", "upload"};
 
 static const char *const violation_names[V_KINDS] = {"rename", "link", "symlink", "mknod",
 	"rmdir", "truncate", "chmod", "chown", "utime", "lock", "xattr", "fallocate",

@@ -1,20 +1,21 @@
 /*
  * A file system for tests that allows no more than the contract with the storage: create
- * with O_EXCL, write from start to end, sync, close once, read, list, delete a file, make a
- * folder. Everything else is refused with EPERM and counted. What may be done lands in a
- * backing folder.
+ * with O_EXCL, write from start to end, sync, close once, read, list, delete a file, make
+ * a folder. Everything else is refused with EPERM and counted. What may be done lands in
+ * a backing folder.
  *
  *	dumbfs [-o control=COMMANDS] [-o report=FILE] [-o trace=FILE] [fuse options]
  *	       BACKING MOUNTPOINT
  *
- * It can be as slow, as wrong and as late as real mounts are: control.c tells how. The file
- * .dumbfs at the top of the mount (it is not listed) takes commands and tells counts; the
- * option takes them beforehand, with ";" between them ("," would end it). The report gets
- * what the file would tell when the file system ends, the trace a line for each operation.
+ * It can be as slow, as wrong and as late as real mounts are: control.c tells how. The
+ * file .dumbfs at the top of the mount (it is not listed) takes commands and tells
+ * counts; the option takes them beforehand, with ";" between them ("," would end it). The
+ * report gets what the file would tell when the file system ends, the trace a line for
+ * each operation.
  *
- * Reads go past the page cache, so that what is counted is what the program asked for. How
- * long the kernel may keep names and attributes is as fuse's options say (entry_timeout,
- * attr_timeout).
+ * Reads go past the page cache, so that what is counted is what the program asked for.
+ * How long the kernel may keep names and attributes is as fuse's options say
+ * (entry_timeout, attr_timeout).
  */
 #include "dumbfs.h"
 

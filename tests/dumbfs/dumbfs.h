@@ -1,7 +1,8 @@
 /*
- * What the parts of dumbfs share. dumbfs.c tells what it is for; control.c how it is told what
- * to do; a part is one .c here, with its section below. Paths are as FUSE gives them, from
- * the top of the mount ("/bands/x"); results are 0 or more, or a negated errno.
+ * What the parts of dumbfs share. dumbfs.c tells what it is for; control.c how it is told
+ * what to do; a part is one .c here, with its section below. Paths are as FUSE gives
+ * them, from the top of the mount ("/bands/x"); results are 0 or more, or a negated
+ * errno.
  */
 #ifndef DUMBFS_H
 #define DUMBFS_H
@@ -51,10 +52,12 @@ enum kind {
 };
 extern const char *const kind_names[OP_KINDS];
 
-/* One bit a kind. A trip is what a storage far away is asked and waited for, one by one. */
+/*
+ * One bit a kind. A trip is what a storage far away is asked and waited for, one by one.
+ */
 #define OP_BIT(kind) (1u << (kind))
 #define OP_ALL       (OP_BIT(OP_KINDS) - 1)
-#define OP_TRIPS                                                                             \
+#define OP_TRIPS                                                                         \
 	(OP_BIT(OP_LOOK) | OP_BIT(OP_OPENDIR) | OP_BIT(OP_PAGE) | OP_BIT(OP_OPEN) |          \
 	    OP_BIT(OP_CREATE) | OP_BIT(OP_SEEK) | OP_BIT(OP_FLUSH) | OP_BIT(OP_UNLINK))
 
@@ -122,7 +125,9 @@ size_t own_pending(void);
 
 /* --- uploads.c: when they get there */
 
-/* "late=SECONDS order=close|reverse|shuffle placeholder unmount=drop|wait hold go drop" */
+/*
+ * "late=SECONDS order=close|reverse|shuffle placeholder unmount=drop|wait hold go drop"
+ */
 bool uploads_set(char *words);
 bool uploads_late(void);
 void uploads_start(void);

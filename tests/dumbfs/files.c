@@ -1,10 +1,10 @@
 /*
- * The operations on files: create, write, close, open, read; and the control file, which is
- * one to programs.
+ * The operations on files: create, write, close, open, read; and the control file, which
+ * is one to programs.
  *
  * A file counts as being written until its first flush, which the kernel sends within
- * close(). The release comes later, at a time of its own, and says nothing. A second flush
- * means that a copy of the descriptor was closed (dup or fork).
+ * close(). The release comes later, at a time of its own, and says nothing. A second
+ * flush means that a copy of the descriptor was closed (dup or fork).
  */
 #include "dumbfs.h"
 
@@ -15,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards writers, handles' fields */
+/* Guards writers, handles' fields. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handle *writers;
 
 static struct handle *handle_new(const char *path, int fd, bool writer)

@@ -1,10 +1,11 @@
 /*
  * Attributes that a client keeps for a while, as sshfs, rclone and NFS do: for so many
- * seconds after a name was looked at, listed, opened or made here, a look at it asks nobody.
- * The kernel's own memory of them ends with each read, which changes the access time.
+ * seconds after a name was looked at, listed, opened or made here, a look at it asks
+ * nobody. The kernel's own memory of them ends with each read, which changes the access
+ * time.
  *
- * Names are kept as hashes, each in one of a few slots: where all are taken, the oldest name is
- * forgotten, which with some 100,000 names does not happen.
+ * Names are kept as hashes, each in one of a few slots: where all are taken, the oldest
+ * name is forgotten, which with some 100,000 names does not happen.
  */
 #include "dumbfs.h"
 

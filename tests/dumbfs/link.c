@@ -1,6 +1,7 @@
 /*
  * The line to the storage: how long each kind of operation takes, and how many bytes go
- * over it in a second, each way. Latency passes for many at once; bytes wait for each other.
+ * over it in a second, each way. Latency passes for many at once; bytes wait for each
+ * other.
  */
 #include "dumbfs.h"
 

@@ -113,16 +113,16 @@ static int dumb_flock(const char *path, struct fuse_file_info *fi, int op)
 
 /* Refused in any case: nobody who is measured needs them. */
 
-#define REFUSE(type, op, kind, path, ...)                                                    \
+#define REFUSE(type, op, kind, path, ...)                                                \
 	static type dumb_##op(__VA_ARGS__)                                                   \
 	{                                                                                    \
-		return fs.contract ? refuse(kind, path) : -ENOTSUP;                          \
+		return fs.contract ? refuse(kind, path) : -ENOTSUP;                              \
 	}
 
 REFUSE(int, symlink, V_SYMLINK, path, const char *target, const char *path)
 REFUSE(int, mknod, V_MKNOD, path, const char *path, mode_t mode, dev_t device)
-REFUSE(int, setxattr, V_XATTR, path, const char *path, const char *name, const char *value,
-    size_t n, int flags)
+REFUSE(int, setxattr, V_XATTR, path, const char *path, const char *name,
+    const char *value, size_t n, int flags)
 REFUSE(int, listxattr, V_XATTR, path, const char *path, char *out, size_t n)
 REFUSE(int, fallocate, V_FALLOCATE, path, const char *path, int mode, off_t at, off_t n,
     struct fuse_file_info *fi)
@@ -133,7 +133,8 @@ REFUSE(ssize_t, copy_file_range, V_COPY_RANGE, path, const char *from,
 /* The kernel asks for these by itself, at a write or for permissions. */
 static bool asked_by_kernel(const char *name)
 {
-	return strncmp(name, "security.", 9) == 0 || strncmp(name, "system.posix_acl", 16) == 0;
+	return strncmp(name, "security.", 9) == 0 ||
+	    strncmp(name, "system.posix_acl", 16) == 0;
 }
 
 static int dumb_getxattr(const char *path, const char *name, char *out, size_t n)

@@ -1,8 +1,8 @@
 /*
  * Files of this mount that are not, or not so, on the storage: those that wait for their
- * upload, as behind a write-back cache, and phantoms. Programs on this mount see them whole
- * (a phantom: listed, and unreadable); another mount of the same backing folder sees what
- * has been uploaded, and a file whose upload is under way half.
+ * upload, as behind a write-back cache, and phantoms. Programs on this mount see them
+ * whole (a phantom: listed, and unreadable); another mount of the same backing folder
+ * sees what has been uploaded, and a file whose upload is under way half.
  */
 #include "own.h"
 

@@ -1,8 +1,8 @@
 /*
  * What kinds of mount do, as far as a program that keeps to the contract can tell; in the
- * language of control.c. Measured with rclone 1.60, sshfs 3.7, davfs2 1.6 and s3fs 1.90 on
- * loopback servers; NFS and SMB by their documentation. Their caches last for minutes; here
- * all times are a tenth, so that tests see them end.
+ * language of control.c. Measured with rclone 1.60, sshfs 3.7, davfs2 1.6 and s3fs 1.90
+ * on loopback servers; NFS and SMB by their documentation. Their caches last for minutes;
+ * here all times are a tenth, so that tests see them end.
  */
 #include "dumbfs.h"
 
@@ -11,19 +11,19 @@
 static const struct {
 	const char *name, *text;
 } presets[] = {
-	/* The upload ends within the close, and its failure is told there and only there; after
-	 * it, 1.60 lists the file still. Names are believed for 5 minutes. */
+	/* The upload ends within the close, and its failure is told there and only there;
+	 * after it, 1.60 lists the file still. Names are believed for 5 minutes. */
 	{"rclone-off", "stale list=30 look=30\n"
 		       "on flush *data/* nth=2 phantom EIO\n"},
-	/* Nothing is on the storage at the close; uploads end in any order, half files are seen
-	 * by others, and the unmount does not wait. */
+	/* Nothing is on the storage at the close; uploads end in any order, half files are
+	 * seen by others, and the unmount does not wait. */
 	{"rclone-writes", "stale list=30 look=30\n"
 			  "uploads late=0.5 order=shuffle unmount=drop\n"},
 	/* As writes; reads are cached too, which nobody can tell here. */
 	{"rclone-full", "stale list=30 look=30\n"
 			"uploads late=0.5 order=shuffle unmount=drop\n"},
-	/* The server is asked by name at once, its listings are believed for 21 s. A write that
-	 * failed is told by the write and the sync, and the close says yes. */
+	/* The server is asked by name at once, its listings are believed for 21 s. A write
+	 * that failed is told by the write and the sync, and the close says yes. */
 	{"sshfs", "stale list=2.1\n"
 		  "on write *data/* nth=3 EIO\n"},
 	/* An empty file at first, the bytes 11 s later; only umount waits. */

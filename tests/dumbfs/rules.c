@@ -1,7 +1,8 @@
 /*
- * What goes wrong, and when: rules that match operations by kind and path, and count those
- * that match. control.c tells how they are written. Of several that match one operation,
- * each counts it, and all of their actions are taken; of two errors the first one's.
+ * What goes wrong, and when: rules that match operations by kind and path, and count
+ * those that match. control.c tells how they are written. Of several that match one
+ * operation, each counts it, and all of their actions are taken; of two errors the first
+ * one's.
  */
 #include "dumbfs.h"
 

@@ -1,8 +1,8 @@
 /*
- * What this mount last saw of a folder, and believes still: caches as clients of NFS, sshfs
- * and rclone keep them. For so many seconds after a folder was read, listings of it (and,
- * told so, look-ups in it) show what was there then, with the changes made through this
- * mount. 0 seconds: nothing is believed.
+ * What this mount last saw of a folder, and believes still: caches as clients of NFS,
+ * sshfs and rclone keep them. For so many seconds after a folder was read, listings of it
+ * (and, told so, look-ups in it) show what was there then, with the changes made through
+ * this mount. 0 seconds: nothing is believed.
  */
 #include "dumbfs.h"
 

@@ -1,6 +1,6 @@
 /*
- * When what was closed gets onto the storage: a thread uploads what is due, one at a time.
- * What still waits when the file system ends is lost, unless it is told to wait.
+ * When what was closed gets onto the storage: a thread uploads what is due, one at a
+ * time. What still waits when the file system ends is lost, unless it is told to wait.
  */
 #include "own.h"
 
@@ -125,7 +125,8 @@ static int upload(const char *path, int from)
 	r = begin(OP_UPLOAD, path, 0, &v);
 	if (r || v.lose)
 		return r;
-	to = openat(fs.root, backing_path(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	to = openat(
+	    fs.root, backing_path(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (to < 0)
 		return -errno;
 	r = copy_whole(from, to, v.torn);

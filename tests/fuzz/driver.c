@@ -1,7 +1,7 @@
 /*
- * Runs a fuzz target without a fuzzer: over each vector and corpus file named on the command
- * line (folders are read), each truncation of it up to a bound, and seeded mutations. Under
- * libFuzzer this file is left out (make fuzz).
+ * Runs a fuzz target without a fuzzer: over each vector and corpus file named on the
+ * command line (folders are read), each truncation of it up to a bound, and seeded
+ * mutations. Under libFuzzer this file is left out (make fuzz).
  */
 #include <dirent.h>
 #include <stdio.h>

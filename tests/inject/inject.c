@@ -1,9 +1,10 @@
 /*
  * A library to be preloaded (LD_PRELOAD) that lets chosen calls of a program fail: system
- * calls, as libc's functions, and allocations, those of the libraries too. Wrapping at the
- * door of libc, and not by strace or seccomp, costs nothing, needs no privilege and can
- * shorten reads and writes; what it misses are the calls that libc makes by itself. Within
- * look-ups of users and groups nothing fails: glibc 2.36 itself crashes there without memory.
+ * calls, as libc's functions, and allocations, those of the libraries too. Wrapping at
+ * the door of libc, and not by strace or seccomp, costs nothing, needs no privilege and
+ * can shorten reads and writes; what it misses are the calls that libc makes by itself.
+ * Within look-ups of users and groups nothing fails: glibc 2.36 itself crashes there
+ * without memory.
  *
  *   INJECT_CALL    the call that fails: open, read, …, or alloc
  *   INJECT_NTH     which of them, from 0 on
@@ -13,7 +14,8 @@
  *   INJECT_FIRED   a file that is made longer whenever a call was made to fail
  *   INJECT_COUNTS  a file that gets a line "CALL NUMBER" for each call at the end
  *
- * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is synced.
+ * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is
+ * synced.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -146,12 +148,12 @@ static void *real(void **at, const char *name)
 	return *at;
 }
 
-#define WRAP(call, type, failed, name, params, args)                                          \
-	type name params                                                                      \
-	{                                                                                     \
-		static void *at;                                                              \
-                                                                                              \
-		return fails(call) ? failed : REAL(name) args;                                \
+#define WRAP(call, type, failed, name, params, args)                                     \
+	type name params                                                                     \
+	{                                                                                    \
+		static void *at;                                                                 \
+                                                                                         \
+		return fails(call) ? failed : REAL(name) args;                                   \
 	}
 
 static size_t shorter(size_t n)
@@ -256,19 +258,23 @@ WRAP(CALL_LISTDIR, struct dirent64 *, NULL, readdir64, (DIR * d), (d))
 WRAP(CALL_LISTDIR, ssize_t, -1, getdents64, (int fd, void *p, size_t n), (fd, p, n))
 WRAP(CALL_OPENDIR, DIR *, NULL, fdopendir, (int fd), (fd))
 WRAP(CALL_OPENDIR, DIR *, NULL, opendir, (const char *path), (path))
-WRAP(CALL_MKDIR, int, -1, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
-WRAP(CALL_UNLINK, int, -1, unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
+WRAP(CALL_MKDIR, int, -1, mkdirat, (int dir, const char *path, mode_t mode),
+    (dir, path, mode))
+WRAP(CALL_UNLINK, int, -1, unlinkat, (int dir, const char *path, int flags),
+    (dir, path, flags))
 WRAP(CALL_RENAME, int, -1, rename, (const char *a, const char *b), (a, b))
-WRAP(CALL_RENAME, int, -1, renameat, (int d, const char *a, int f, const char *b), (d, a, f, b))
+WRAP(CALL_RENAME, int, -1, renameat, (int d, const char *a, int f, const char *b),
+    (d, a, f, b))
 WRAP(CALL_LINK, int, -1, linkat, (int d, const char *a, int f, const char *b, int flags),
     (d, a, f, b, flags))
 WRAP(CALL_SYMLINK, int, -1, symlinkat, (const char *to, int dir, const char *path),
     (to, dir, path))
 WRAP(CALL_MKNOD, int, -1, mknodat, (int dir, const char *path, mode_t mode, dev_t dev),
     (dir, path, mode, dev))
-WRAP(CALL_READLINK, ssize_t, -1, readlink, (const char *path, char *p, size_t n), (path, p, n))
-WRAP(CALL_READLINK, ssize_t, -1, readlinkat, (int dir, const char *path, char *p, size_t n),
-    (dir, path, p, n))
+WRAP(CALL_READLINK, ssize_t, -1, readlink, (const char *path, char *p, size_t n),
+    (path, p, n))
+WRAP(CALL_READLINK, ssize_t, -1, readlinkat,
+    (int dir, const char *path, char *p, size_t n), (dir, path, p, n))
 WRAP(CALL_SEEK, off64_t, -1, lseek64, (int fd, off64_t to, int whence), (fd, to, whence))
 WRAP(CALL_TRUNCATE, int, -1, ftruncate64, (int fd, off64_t n), (fd, n))
 WRAP(CALL_MMAP, void *, MAP_FAILED, mmap64,
@@ -276,13 +282,15 @@ WRAP(CALL_MMAP, void *, MAP_FAILED, mmap64,
     (p, n, prot, flags, fd, from))
 WRAP(CALL_UTIME, int, -1, futimens, (int fd, const struct timespec t[2]), (fd, t))
 WRAP(CALL_UTIME, int, -1, utimensat,
-    (int dir, const char *path, const struct timespec t[2], int flags), (dir, path, t, flags))
-WRAP(CALL_CHOWN, int, -1, fchownat, (int dir, const char *path, uid_t u, gid_t g, int flags),
-    (dir, path, u, g, flags))
+    (int dir, const char *path, const struct timespec t[2], int flags),
+    (dir, path, t, flags))
+WRAP(CALL_CHOWN, int, -1, fchownat,
+    (int dir, const char *path, uid_t u, gid_t g, int flags), (dir, path, u, g, flags))
 WRAP(CALL_CHMOD, int, -1, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(CALL_CHMOD, int, -1, chmod, (const char *path, mode_t mode), (path, mode))
 WRAP(CALL_SETXATTR, int, -1, fsetxattr,
-    (int fd, const char *name, const void *p, size_t n, int flags), (fd, name, p, n, flags))
+    (int fd, const char *name, const void *p, size_t n, int flags),
+    (fd, name, p, n, flags))
 WRAP(CALL_SETXATTR, int, -1, setxattr,
     (const char *path, const char *name, const void *p, size_t n, int flags),
     (path, name, p, n, flags))
@@ -293,12 +301,14 @@ WRAP(CALL_GETXATTR, ssize_t, -1, getxattr,
 WRAP(CALL_GETXATTR, ssize_t, -1, lgetxattr,
     (const char *path, const char *name, void *p, size_t n), (path, name, p, n))
 WRAP(CALL_LISTXATTR, ssize_t, -1, flistxattr, (int fd, char *p, size_t n), (fd, p, n))
-WRAP(CALL_LISTXATTR, ssize_t, -1, listxattr, (const char *path, char *p, size_t n), (path, p, n))
+WRAP(CALL_LISTXATTR, ssize_t, -1, listxattr, (const char *path, char *p, size_t n),
+    (path, p, n))
 WRAP(CALL_LISTXATTR, ssize_t, -1, llistxattr, (const char *path, char *p, size_t n),
     (path, p, n))
 WRAP(CALL_FLOCK, int, -1, flock, (int fd, int how), (fd, how))
 WRAP(CALL_STATVFS, int, -1, fstatvfs64, (int fd, struct statvfs64 *st), (fd, st))
-WRAP(CALL_FOPEN, FILE *, NULL, fopen64, (const char *path, const char *mode), (path, mode))
+WRAP(CALL_FOPEN, FILE *, NULL, fopen64, (const char *path, const char *mode),
+    (path, mode))
 WRAP(CALL_FGETS, char *, NULL, fgets, (char *p, int n, FILE *f), (p, n, f))
 WRAP(CALL_REALPATH, char *, NULL, realpath, (const char *path, char *out), (path, out))
 WRAP(CALL_THREAD, int, error, pthread_create,
@@ -311,18 +321,19 @@ WRAP(CALL_SPAWN, int, error, posix_spawn,
 WRAP(CALL_WAIT, pid_t, -1, waitpid, (pid_t pid, int *status, int options),
     (pid, status, options))
 WRAP(CALL_PIPE, int, -1, pipe2, (int fd[2], int flags), (fd, flags))
-WRAP(CALL_ALLOC, int, error, posix_memalign, (void **p, size_t align, size_t n), (p, align, n))
+WRAP(CALL_ALLOC, int, error, posix_memalign, (void **p, size_t align, size_t n),
+    (p, align, n))
 
-#define SPARE(name, params, args)                                                             \
-	int name params                                                                       \
-	{                                                                                     \
-		static void *at;                                                              \
-		int r;                                                                        \
-                                                                                              \
-		spared = true;                                                                \
-		r = REAL(name) args;                                                          \
-		spared = false;                                                               \
-		return r;                                                                     \
+#define SPARE(name, params, args)                                                        \
+	int name params                                                                      \
+	{                                                                                    \
+		static void *at;                                                                 \
+		int r;                                                                           \
+                                                                                         \
+		spared = true;                                                                   \
+		r = REAL(name) args;                                                             \
+		spared = false;                                                                  \
+		return r;                                                                        \
 	}
 
 SPARE(getpwnam_r,

@@ -71,8 +71,8 @@ struct repo *backup_open(struct store *store)
 bool backup_do(const struct backup_do *d, struct backup_result *out, struct err *e)
 {
 	static uint64_t seeds = 1000;
-	struct env *env =
-	    env_fixed_new(d->now ? d->now : backup_clock(), d->step, d->seed ? d->seed : ++seeds);
+	struct env *env = env_fixed_new(
+	    d->now ? d->now : backup_clock(), d->step, d->seed ? d->seed : ++seeds);
 	const char *const one[] = {d->source, NULL};
 	struct backup_options o;
 	struct repo *r;

@@ -1,7 +1,7 @@
 /*
- * Backups for tests: each run as a process of its own, on a store that outlives it. The clock
- * stands, an hour ahead of the files that the test has just made, so that none of them looks
- * touched while it was read.
+ * Backups for tests: each run as a process of its own, on a store that outlives it. The
+ * clock stands, an hour ahead of the files that the test has just made, so that none of
+ * them looks touched while it was read.
  */
 #ifndef BALE_TESTS_BACKUP_DO_H
 #define BALE_TESTS_BACKUP_DO_H
@@ -38,13 +38,14 @@ void backup_must(const struct backup_do *d, struct backup_result *out);
 int64_t backup_clock(void);
 
 /*
- * A new repository in the store, which it borrows: bundles and frames of 64 KiB, files cut at
- * an average of 4 KiB. The same seed makes the same.
+ * A new repository in the store, which it borrows: bundles and frames of 64 KiB, files
+ * cut at an average of 4 KiB. The same seed makes the same.
  */
 void backup_init(struct store *store, bool encrypted, uint64_t seed);
 
 /* The same with another average, a power of two from 256 on. */
-void backup_init_cut(struct store *store, bool encrypted, uint64_t seed, uint32_t average);
+void backup_init_cut(
+    struct store *store, bool encrypted, uint64_t seed, uint32_t average);
 
 /* Open it for reading. The clock and chance of all that are open are one. */
 struct repo *backup_open(struct store *store);

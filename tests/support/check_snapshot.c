@@ -1,6 +1,6 @@
 /*
- * Every entry is looked up in the folder, and both are counted: as entries come in strictly
- * ascending order, equal numbers mean equal sets.
+ * Every entry is looked up in the folder, and both are counted: as entries come in
+ * strictly ascending order, equal numbers mean equal sets.
  */
 #include "check_snapshot.h"
 
@@ -209,7 +209,8 @@ static bool check_extent(void *arg, const struct extent *x, struct err *e)
 	hint = (struct found){inventory_get(t->c->inv, x->hint.bundle)->name, x->hint.slot};
 	if (!resolver_read(t->c->res, t->c->chunks, FILE_DATA, &hint, &x->id, &got, e))
 		return false;
-	return span_equal(got, buf_span(&t->there)) || err_set(e, ERR_CORRUPT, "other content");
+	return span_equal(got, buf_span(&t->there)) ||
+	    err_set(e, ERR_CORRUPT, "other content");
 }
 
 static bool check_content(
@@ -246,7 +247,8 @@ static bool check_content(
 	return ok;
 }
 
-static bool seen_before(const struct check *c, const struct entry *en, const struct stat *st)
+static bool seen_before(
+    const struct check *c, const struct entry *en, const struct stat *st)
 {
 	return en->content == CONTENT_INLINE && st->st_dev == c->seen.st_dev &&
 	    st->st_ino == c->seen.st_ino &&
@@ -336,7 +338,8 @@ static int count(const char *path, const struct stat *st, int kind, struct FTW *
 	return 0;
 }
 
-static bool check_next(struct check *c, const struct entry *en, uint64_t *below, struct err *e)
+static bool check_next(
+    struct check *c, const struct entry *en, uint64_t *below, struct err *e)
 {
 	struct span top = span_str(c->apath);
 	char *path;

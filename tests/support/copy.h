@@ -6,15 +6,18 @@
 void copy_tree(const char *from, const char *to);
 
 /*
- * Let scratch_new make folders beside this program. A snapshot also tells the times of the
- * folders above its source, and in /tmp others create files all the time.
+ * Let scratch_new make folders beside this program. A snapshot also tells the times of
+ * the folders above its source, and in /tmp others create files all the time.
  */
 void copy_home(void);
 
 /* Only the files and folders in it, quickly. */
 void copy_plain(const char *from, const char *to);
 
-/* Remove a folder that copy_plain has filled, and free its name; quicker than scratch_free. */
+/*
+ * Remove a folder that copy_plain has filled, and free its name; quicker than
+ * scratch_free.
+ */
 void copy_free(char *dir);
 
 #endif

@@ -83,7 +83,9 @@ void ground_begin(struct ground *g)
 		g->dir = mem_strdup("/mnt/bale-ground");
 		mkdir(g->dir, 0755);
 	} else {
-		printf("# not root: the place of the trees, and so a course, differs from run to run\n");
+		printf(
+		    "# not root: the place of the trees, and so a course, differs from run to "
+		    "run\n");
 		g->dir = scratch_new();
 	}
 	sys_seen = same_times;
@@ -190,8 +192,10 @@ static struct repo *open_as(struct course *c, int client)
 	struct err e = ERR_EMPTY;
 	struct repo *r;
 
-	return repo_open(sim_store(c->sim, client), sim_env(c->sim, client), secret_right, NULL,
-	           &r, &e) ? r : NULL;
+	return repo_open(sim_store(c->sim, client), sim_env(c->sim, client), secret_right,
+	           NULL, &r, &e)
+	           ? r
+	           : NULL;
 }
 
 static const char *const runs[RUN_KINDS] = {
@@ -296,7 +300,8 @@ static void note_reason(struct course *c, const struct err *e)
 	for (p = e->text; *p && n < sizeof text - 1; p++) {
 		const char *end = p;
 
-		while ((*end >= '0' && *end <= '9') || (*end >= 'a' && *end <= 'v') || *end == '-')
+		while (
+		    (*end >= '0' && *end <= '9') || (*end >= 'a' && *end <= 'v') || *end == '-')
 			end++;
 		if (end - p >= 12)
 			p = end;
@@ -428,9 +433,11 @@ bool course_check(struct course *c)
 		const struct course_snap *s = &c->snap[i];
 
 		snprintf(source, sizeof source, "%s/v%u", c->ground->dir, s->version);
-		if (!ledger_counts(c->ledger, s->band) || !ledger_looks_complete(c->ledger, s->band))
+		if (!ledger_counts(c->ledger, s->band) ||
+		    !ledger_looks_complete(c->ledger, s->band))
 			continue;
-		if (!check_snapshot(ledger_repo(c->ledger), s->band, s->apath, source, NULL, &e)) {
+		if (!check_snapshot(
+		        ledger_repo(c->ledger), s->band, s->apath, source, NULL, &e)) {
 			snprintf(c->why, sizeof c->why, "restoring %s: %s", s->band, e.text);
 			return false;
 		}

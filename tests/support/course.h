@@ -1,7 +1,7 @@
 /*
- * Clients at work on a simulated storage: the functions that the commands call, each run as a
- * process of its own with its own cache, and a tree that changes between runs. What a course
- * has found out stands in it.
+ * Clients at work on a simulated storage: the functions that the commands call, each run
+ * as a process of its own with its own cache, and a tree that changes between runs. What
+ * a course has found out stands in it.
  */
 #ifndef BALE_TESTS_COURSE_H
 #define BALE_TESTS_COURSE_H
@@ -30,7 +30,14 @@ struct tally {
 	uint64_t begun, done, died;
 };
 
-enum course_run { RUN_BACKUP, RUN_REMOVE, RUN_PRUNE, RUN_UNDELETE, RUN_VACUUM, RUN_KINDS };
+enum course_run {
+	RUN_BACKUP,
+	RUN_REMOVE,
+	RUN_PRUNE,
+	RUN_UNDELETE,
+	RUN_VACUUM,
+	RUN_KINDS
+};
 
 struct course_totals {
 	uint64_t courses, deleting, beside;  /* courses that deleted; beside another's run */
@@ -64,8 +71,8 @@ struct course {
 };
 
 /*
- * `from` is where it begins, with the caches that course_keep has put aside; NULL: with an
- * empty repository and without caches.
+ * `from` is where it begins, with the caches that course_keep has put aside; NULL: with
+ * an empty repository and without caches.
  */
 void course_begin(struct course *c, struct ground *g, uint64_t seed,
     const struct sim_chances *chances, const struct course *from);
@@ -74,8 +81,9 @@ void course_keep(struct course *c);
 void course_end(struct course *c);
 
 /*
- * In scripts: a run, from the opening of the repository to its closing. A tree that is the
- * client's own changes in place; those shared have a set for each version, and many clients.
+ * In scripts: a run, from the opening of the repository to its closing. A tree that is
+ * the client's own changes in place; those shared have a set for each version, and many
+ * clients.
  */
 void course_backup(struct course *c, int client, unsigned version, bool shared);
 void course_remove(struct course *c, int client, unsigned snap);

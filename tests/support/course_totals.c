@@ -42,24 +42,27 @@ void course_totals_print(const struct course_totals *t)
 	    "backups", "removals", "prunes", "undeletes", "vacuums"};
 	int i;
 
-	printf("# %" PRIu64 " courses, %" PRIu64 " storage operations (%" PRIu64 " failed, %" PRIu64
-	       " lied), %" PRIu64 " crashes, %" PRIu64 " sleeps\n",
+	printf("# %" PRIu64 " courses, %" PRIu64 " storage operations (%" PRIu64
+	       " failed, %" PRIu64 " lied), %" PRIu64 " crashes, %" PRIu64 " sleeps\n",
 	    t->courses, t->operations, t->errors, t->lies, t->crashes, t->sleeps);
-	printf("# not seen yet %" PRIu64 ", seen though gone %" PRIu64 "\n", t->late, t->ghosts);
+	printf(
+	    "# not seen yet %" PRIu64 ", seen though gone %" PRIu64 "\n", t->late, t->ghosts);
 	for (i = 0; i < RUN_KINDS; i++)
-		printf("# %s: %" PRIu64 ", of which %" PRIu64 " succeeded, %" PRIu64 " died\n", kinds[i],
-		    t->run[i].begun, t->run[i].done, t->run[i].died);
+		printf("# %s: %" PRIu64 ", of which %" PRIu64 " succeeded, %" PRIu64 " died\n",
+		    kinds[i], t->run[i].begun, t->run[i].done, t->run[i].died);
 	printf("# vacuums that copied %" PRIu64 ", condemned %" PRIu64 ", waited %" PRIu64
 	       ", deleted %" PRIu64 "\n",
-	    t->vacuums_copying, t->vacuums_condemning, t->vacuums_waiting, t->vacuums_deleting);
+	    t->vacuums_copying, t->vacuums_condemning, t->vacuums_waiting,
+	    t->vacuums_deleting);
 	printf("# tails %" PRIu64 ", removals %" PRIu64 ", fences %" PRIu64 " (%" PRIu64
 	       " by another client)\n",
 	    t->tails, t->removed, t->fences, t->foreign_fences);
 	printf("# bundles deleted %" PRIu64 ", beside another's run %" PRIu64
 	       "; courses with deletion %" PRIu64 " (%.1f %%), beside another's run %" PRIu64
 	       " (%.1f %%)\n",
-	    t->bundles_deleted, t->bundles_beside, t->deleting, share(t->deleting, t->courses),
-	    t->beside, share(t->beside, t->courses));
+	    t->bundles_deleted, t->bundles_beside, t->deleting,
+	    share(t->deleting, t->courses), t->beside, share(t->beside, t->courses));
 	for (i = 0; i < COURSE_REASONS && t->reasons[i].n; i++)
-		printf("# vacuum refused, %" PRIu64 ": %s\n", t->reasons[i].n, t->reasons[i].text);
+		printf(
+		    "# vacuum refused, %" PRIu64 ": %s\n", t->reasons[i].n, t->reasons[i].text);
 }

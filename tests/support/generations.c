@@ -199,8 +199,8 @@ static void move_chunks(struct repo *r, enum file_type type, const struct id *fr
 	if (!bundle_open(r, type, &to, &copy, &e))
 		die("move", e.text);
 	directory_encode(&copy->dir, &dir);
-	delta_add_bundle(
-	    &w, &(struct delta_bundle){to, type, copy->size, span_str(b->run), buf_span(&dir)});
+	delta_add_bundle(&w,
+	    &(struct delta_bundle){to, type, copy->size, span_str(b->run), buf_span(&dir)});
 	delta_add_move(&w, &(struct delta_move){.from = *from, .to = to, .count = n});
 	delta_encode(&w, span_str(b->run), &delta);
 	if (!repo_put_delta(r, buf_span(&delta), &name, &size, &e))
@@ -216,7 +216,8 @@ static void move_chunks(struct repo *r, enum file_type type, const struct id *fr
 	chunk_reader_free(cr);
 }
 
-static void name_random_file(const void *arg, const char *random, char name[NAME_MAX_LEN + 1])
+static void name_random_file(
+    const void *arg, const char *random, char name[NAME_MAX_LEN + 1])
 {
 	(void)arg;
 	strcpy(name, random);

@@ -1,6 +1,7 @@
 /*
- * Generations of a small tree that changes, backed up one after the other: what a snapshot
- * restores to follows from the number of its generation. A failing call ends the test.
+ * Generations of a small tree that changes, backed up one after the other: what a
+ * snapshot restores to follows from the number of its generation. A failing call ends the
+ * test.
  *
  * Generation k has the files f<k> to f<k+2> of FILE_BYTES, big<k/2> of BIG_BYTES, whose
  * extents stand in a list, and some that never change.
@@ -28,11 +29,12 @@ void generations_make(struct generations *g, unsigned n, bool encrypted);
 void generations_free(struct generations *g);
 
 /* One more, through any repository object; its band is names[k]. */
-void generation_backup(struct generations *g, struct repo *r, unsigned k, const char *set);
+void generation_backup(
+    struct generations *g, struct repo *r, unsigned k, const char *set);
 
 /*
- * Whether a band, removed or not, restores to generation k byte for byte. NULL: it does; else
- * what is wrong, in a static buffer.
+ * Whether a band, removed or not, restores to generation k byte for byte. NULL: it does;
+ * else what is wrong, in a static buffer.
  */
 const char *generation_differs(
     struct generations *g, struct repo *r, const char *band, unsigned k);

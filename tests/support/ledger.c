@@ -1,6 +1,6 @@
 /*
- * The ledger reads what is put with the lower layers alone. Chunks of files and of hunks have
- * different ids, so one map tells where each stands.
+ * The ledger reads what is put with the lower layers alone. Chunks of files and of hunks
+ * have different ids, so one map tells where each stands.
  */
 #include "ledger.h"
 
@@ -138,7 +138,8 @@ static bool need_extent(void *arg, const struct extent *x, struct err *e)
 }
 
 /* All that a tail refers to. The trees of tests are too small for lists. */
-static bool follow(struct ledger *l, const struct band *b, struct snapshot *s, struct err *e)
+static bool follow(
+    struct ledger *l, const struct band *b, struct snapshot *s, struct err *e)
 {
 	struct chunk_reader *chunks = chunk_reader_new(l->repo, 4, 4);
 	struct stream_options so = {.inventory = inventory_new(l->repo),
@@ -223,8 +224,8 @@ static bool stands_for_good(const struct ledger *l, const struct id *id)
 }
 
 /*
- * What is not there when the tail is written never was. What is only where a snapshot may not
- * rely on it was to be in a bundle of its own.
+ * What is not there when the tail is written never was. What is only where a snapshot may
+ * not rely on it was to be in a bundle of its own.
  */
 static void let_off(struct ledger *l, struct snapshot *s)
 {
@@ -252,8 +253,8 @@ static void show(const struct ledger *l, int client, const char *what, const cha
 {
 	if (l->show)
 		printf("# %7.3f client %d %s %s/%s\n",
-		    (double)(sim_now(l->sim) % (10000 * SIM_DELTA)) / (double)SIM_DELTA, client, what,
-		    folder, name);
+		    (double)(sim_now(l->sim) % (10000 * SIM_DELTA)) / (double)SIM_DELTA, client,
+		    what, folder, name);
 }
 
 void ledger_show(struct ledger *l, int client, const char *what, const char *name)
@@ -318,7 +319,9 @@ static void add_bundle(struct ledger *l, enum file_type type, const char *name)
 	bundle_free(b);
 }
 
-/* What can be read of a part of a bundle, by whoever knows the directory from elsewhere. */
+/*
+ * What can be read of a part of a bundle, by whoever knows the directory from elsewhere.
+ */
 static void add_part(struct ledger *l, const struct delta_bundle *told)
 {
 	struct bundle b = {.name = told->name, .type = told->type, .tail_at = UINT64_MAX};
@@ -485,8 +488,9 @@ static void on_removed(void *arg, int client, const char *folder, const char *na
 			for (k = 0; k < s->n; k++)
 				if (id_equal(&s->needs[k], &p->ids[i]) && !stands(l, &p->ids[i], s, true))
 					lose(l, "deletion", s, &p->ids[i],
-					    stands(l, &p->ids[i], s, false) ? " is where not everybody sees it" :
-					                                       " is nowhere");
+					    stands(l, &p->ids[i], s, false)
+					        ? " is where not everybody sees it"
+					        : " is nowhere");
 }
 
 /* --- */
@@ -516,7 +520,8 @@ struct ledger *ledger_new(struct sim *sim)
 	l->show = getenv("BALE_SHOW") != NULL;
 	map_init(&l->chains, ID_SIZE);
 	map_init(&l->bundles, ID_SIZE);
-	if (!repo_open(sim_store(sim, -1), sim_env(sim, -1), secret_right, NULL, &l->repo, &e)) {
+	if (!repo_open(
+	        sim_store(sim, -1), sim_env(sim, -1), secret_right, NULL, &l->repo, &e)) {
 		fprintf(stderr, "ledger: %s\n", e.text);
 		exit(99);
 	}

@@ -1,15 +1,15 @@
 /*
- * What must hold on a simulated storage, kept up with every file that comes or goes, and by
- * nobody who takes part: each complete snapshot that was not removed has each of its chunks
- * in a bundle that is there. Complete is what its client was told is complete, and what has
- * a whole tail and no fence.
+ * What must hold on a simulated storage, kept up with every file that comes or goes, and
+ * by nobody who takes part: each complete snapshot that was not removed has each of its
+ * chunks in a bundle that is there. Complete is what its client was told is complete, and
+ * what has a whole tail and no fence.
  *
- * Where the storage lies about what it has stored, a snapshot that was never whole is let off,
- * but not one that was.
+ * Where the storage lies about what it has stored, a snapshot that was never whole is let
+ * off, but not one that was.
  *
  * Looked at with each tail, each success and each deletion of a bundle. A bundle deleted
- * must leave each chunk in another that everybody sees by then, or sees as soon as he sees the
- * snapshot.
+ * must leave each chunk in another that everybody sees by then, or sees as soon as he
+ * sees the snapshot.
  */
 #ifndef BALE_TESTS_LEDGER_H
 #define BALE_TESTS_LEDGER_H

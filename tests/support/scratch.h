@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /*
- * From now on scratch directories lie in a file system that only this program sees, so that
- * nobody changes the times of the folders above them. False where that takes root.
+ * From now on scratch directories lie in a file system that only this program sees, so
+ * that nobody changes the times of the folders above them. False where that takes root.
  */
 bool scratch_private(void);
 

@@ -283,7 +283,8 @@ void sim_run(struct sim *s, int clients, sim_script *script, void *arg)
 
 /* --- plans */
 
-void sim_plan(struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every)
+void sim_plan(
+    struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every)
 {
 	s->planned = true;
 	s->every = every;

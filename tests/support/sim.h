@@ -3,9 +3,9 @@
  * engines on its own stack, exactly one at a time, and hands over at storage operations.
  * Time is virtual. One seed, or one plan, gives one course of events.
  *
- * What a client has done itself it sees at once. What others have done it sees for certain
- * SIM_DELTA later; before that each look may show it or not: a new file, a new file cut
- * short, a file that is gone by now and can be listed, perhaps even read.
+ * What a client has done itself it sees at once. What others have done it sees for
+ * certain SIM_DELTA later; before that each look may show it or not: a new file, a new
+ * file cut short, a file that is gone by now and can be listed, perhaps even read.
  */
 #ifndef BALE_TESTS_SIM_H
 #define BALE_TESTS_SIM_H
@@ -15,7 +15,8 @@
 
 #define SIM_CLIENTS 4
 #define SIM_POINTS  2048 /* of a plan, remembered */
-#define SIM_DELTA   (24ll * 3600 * 1000000000) /* a day: patience is counted in days too */
+/* A day: patience is counted in days too. */
+#define SIM_DELTA   (24ll * 3600 * 1000000000)
 
 struct sim;
 
@@ -26,7 +27,8 @@ struct sim_chances {
 	bool sticky;     /* what was seen once stays seen */
 	unsigned torn;   /* that a young file which is seen is cut short */
 	unsigned ghost;  /* that a file which is gone, and is listed, can be read */
-	unsigned error;  /* that an operation fails; a put then leaves nothing, a part or all */
+	/* That an operation fails; a put then leaves nothing, a part or all. */
+	unsigned error;
 	unsigned lie;    /* that a put of a bundle of data leaves a part and succeeds */
 	unsigned crash;  /* that the run dies there */
 	unsigned stay;   /* that the client goes on, and no other */
@@ -76,16 +78,17 @@ void sim_run(struct sim *s, int clients, sim_script *script, void *arg);
  * hand-overs. One that sleeps is woken by them: the time passes. Where a client's script
  * ends, the next one that is awake, by number, goes on.
  *
- * Counted are the operations at which another client can make a difference, or notice one:
- * puts, removals, listings of folders that ever held anything, and looks into bundles and
- * deltas; all, with `every`. Time stands but for pauses.
+ * Counted are the operations at which another client can make a difference, or notice
+ * one: puts, removals, listings of folders that ever held anything, and looks into
+ * bundles and deltas; all, with `every`. Time stands but for pauses.
  */
 struct sim_switch {
 	unsigned at; /* the operation before which it happens, counted from 0 */
 	int to;
 };
 
-void sim_plan(struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every);
+void sim_plan(
+    struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every);
 /* How many operations were counted; and whether a client had not ended at one of them. */
 unsigned sim_points(const struct sim *s);
 bool sim_there(const struct sim *s, unsigned at, int client);

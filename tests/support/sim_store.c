@@ -262,8 +262,8 @@ static bool view_list(
 	return true;
 }
 
-static bool view_stat(struct store *st, const char *folder, const char *name, uint64_t *size,
-    struct err *e)
+static bool view_stat(
+    struct store *st, const char *folder, const char *name, uint64_t *size, struct err *e)
 {
 	struct sim_file *f = reach((struct view *)st, folder, name, e);
 

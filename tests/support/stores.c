@@ -102,10 +102,10 @@ static void die(const char *folder, const char *name, const struct err *e)
 	exit(99);
 }
 
-static const char *const folders[] = {"", "bands", "clients", "data/0", "data/1", "data/2",
-    "data/3", "data/4", "data/5", "data/6", "data/7", "data/8", "data/9", "data/a", "data/b",
-    "data/c", "data/d", "data/e", "data/f", "health", "hunks", "index", "keys", "marks",
-    "tombstones"};
+static const char *const folders[] = {"", "bands", "clients", "data/0", "data/1",
+    "data/2", "data/3", "data/4", "data/5", "data/6", "data/7", "data/8", "data/9",
+    "data/a", "data/b", "data/c", "data/d", "data/e", "data/f", "health", "hunks",
+    "index", "keys", "marks", "tombstones"};
 
 void stores_each(struct store *s, stores_fn *fn, void *arg)
 {

@@ -14,15 +14,16 @@ struct store *store_lend(struct store *inner);
 struct store *store_lend_logged(struct store *inner, struct store_listing *log);
 
 /* Each file of a repository, folder by folder, in order. */
-typedef void stores_fn(void *arg, const char *folder, const char *name, struct span content);
+typedef void stores_fn(
+    void *arg, const char *folder, const char *name, struct span content);
 void stores_each(struct store *s, stores_fn *fn, void *arg);
 
 /* How many files a folder has. */
 size_t stores_count(struct store *s, const char *folder);
 
 /*
- * Whether every file of `a` is in `b` with the same bytes; where not, `why` gets its name.
- * Both ways round, two stores hold the same.
+ * Whether every file of `a` is in `b` with the same bytes; where not, `why` gets its
+ * name. Both ways round, two stores hold the same.
  */
 bool stores_within(struct store *a, struct store *b, struct buf *why);
 

@@ -1,6 +1,6 @@
 /*
- * Vacuums, removals and their generations of snapshots for tests: each run as a process of
- * its own, on a store that outlives it, with the clock of backup_do.
+ * Vacuums, removals and their generations of snapshots for tests: each run as a process
+ * of its own, on a store that outlives it, with the clock of backup_do.
  */
 #ifndef BALE_TESTS_VACUUM_DO_H
 #define BALE_TESTS_VACUUM_DO_H

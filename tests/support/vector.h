@@ -1,7 +1,7 @@
 /*
- * Test vectors: readable text in testdata/vectors/<structure>/. A .hex file holds bytes as
- * pairs of hex digits, white space as one likes, and comments from '#' to the line's end. A
- * .json file holds the bytes themselves.
+ * Test vectors: readable text in testdata/vectors/<structure>/. A .hex file holds bytes
+ * as pairs of hex digits, white space as one likes, and comments from '#' to the line's
+ * end. A .json file holds the bytes themselves.
  */
 #ifndef BALE_TESTS_VECTOR_H
 #define BALE_TESTS_VECTOR_H

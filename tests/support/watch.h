@@ -35,7 +35,9 @@ struct watch {
 void watch_init(struct watch *w, struct store *inner);
 void watch_release(struct watch *w);
 
-/* How many operations of these kinds (a set of OP_) there were on folders that begin so. */
+/*
+ * How many operations of these kinds (a set of OP_) there were on folders that begin so.
+ */
 size_t watch_count(const struct watch *w, unsigned kinds, const char *folder);
 
 #endif

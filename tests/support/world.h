@@ -1,6 +1,6 @@
 /*
- * A source, a storage and a client, for tests of backups. What should not fail ends the test
- * program.
+ * A source, a storage and a client, for tests of backups. What should not fail ends the
+ * test program.
  */
 #ifndef BALE_TESTS_WORLD_H
 #define BALE_TESTS_WORLD_H

@@ -85,7 +85,10 @@ static void test_bytes_stored(void **state)
 	world_end(&w);
 }
 
-/* Where each read takes its time, bytes alone do not bring about one part after the other. */
+/*
+ * Where each read takes its time, bytes alone do not bring about one part after the
+ * other.
+ */
 static void test_parts_spaced(void **state)
 {
 	struct world w;
@@ -168,7 +171,8 @@ static void test_grown(void **state)
 	close(fd);
 	world_run(&w);
 	assert_int_equal(w.result.totals.bytes_read, 200004);
-	assert_true(w.result.totals.bytes_new <= 16384 + 4); /* the last chunk, and what came */
+	/* The last chunk, and what came. */
+	assert_true(w.result.totals.bytes_new <= 16384 + 4);
 	world_check(&w, w.result.snapshot);
 	world_end(&w);
 }

@@ -68,7 +68,8 @@ static void arm(struct world *w, const char *name, enum sys_call call, int sys)
 	sys_fault = fault;
 }
 
-static void arm_act(struct world *w, const char *name, enum sys_call call, void (*act)(void))
+static void arm_act(
+    struct world *w, const char *name, enum sys_call call, void (*act)(void))
 {
 	arm(w, name, call, 0);
 	plan.act = act;
@@ -312,7 +313,8 @@ static void become_large(void)
 	assert_int_equal(truncate(world_path(plan.w, plan.name), 6 << 20), 0);
 }
 
-static void changing(const char *name, enum sys_call call, void (*act)(void), unsigned changed)
+static void changing(
+    const char *name, enum sys_call call, void (*act)(void), unsigned changed)
 {
 	struct world w;
 

@@ -56,7 +56,8 @@ static void note(void *arg, const char *folder, const char *name, struct span co
 		names->n++;
 }
 
-static void note_hunks(void *arg, const char *folder, const char *name, struct span content)
+static void note_hunks(
+    void *arg, const char *folder, const char *name, struct span content)
 {
 	struct names *names = arg;
 
@@ -187,7 +188,10 @@ static void test_damage_taken_back(void **state)
 	world_end(&w);
 }
 
-/* The hunk of a tree that is unchanged is stored again as it was, and both snapshots have it. */
+/*
+ * The hunk of a tree that is unchanged is stored again as it was, and both snapshots have
+ * it.
+ */
 static void test_lost_hunks(void **state)
 {
 	struct world w;
@@ -219,7 +223,10 @@ static void test_lost_hunks(void **state)
 	world_end(&w);
 }
 
-/* Lists of extents are of the index, but no cache has all that is needed: the file is read. */
+/*
+ * Lists of extents are of the index, but no cache has all that is needed: the file is
+ * read.
+ */
 static void test_lost_lists(void **state)
 {
 	struct world w;
@@ -298,7 +305,9 @@ static int unreadable(enum sys_call call, const char *path)
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
 	path = slash ? slash + 1 : path;
-	return call == SYS_OPEN && path && (*path == 'f' || strcmp(path, "long") == 0) ? EACCES : 0;
+	bool is = call == SYS_OPEN && path && (*path == 'f' || strcmp(path, "long") == 0);
+
+	return is ? EACCES : 0;
 }
 
 static void touch_all(struct world *w)
@@ -556,8 +565,8 @@ static bool fencing_put(struct store *s, const char *folder, const char *name,
 	return true;
 }
 
-static bool fencing_get(struct store *s, const char *folder, const char *name, uint64_t at,
-    size_t n, struct buf *out, uint64_t *size, struct err *e)
+static bool fencing_get(struct store *s, const char *folder, const char *name,
+    uint64_t at, size_t n, struct buf *out, uint64_t *size, struct err *e)
 {
 	struct store *inner = ((struct fencing *)s)->inner;
 

@@ -342,7 +342,9 @@ static void reader(void **state)
 	scene_release(&s);
 }
 
-/* Opened ahead, some passed over, one not there, one asked for twice, one not expected. */
+/*
+ * Opened ahead, some passed over, one not there, one asked for twice, one not expected.
+ */
 static void expects(void **state)
 {
 	enum { many = 50 };
@@ -376,7 +378,10 @@ static void expects(void **state)
 	}
 }
 
-/* Frame after frame of 60 MiB in 19 reads; each by itself where they are asked for anyhow. */
+/*
+ * Frame after frame of 60 MiB in 19 reads; each by itself where they are asked for
+ * anyhow.
+ */
 static void reads_on(void **state)
 {
 	enum { many = 600 };

@@ -333,7 +333,9 @@ static void append(struct cache *c, const struct chunks *k, size_t from, size_t 
 	cache_pack_commit(w);
 }
 
-/* Wherever the pack was cut off, what is appended can be read; the last of an id counts. */
+/*
+ * Wherever the pack was cut off, what is appended can be read; the last of an id counts.
+ */
 static void appended_packs(void **state)
 {
 	struct repo *r = repo_make(store_mem_new(env), env, true);

@@ -1,7 +1,8 @@
 /*
- * Crashes and failures at every storage operation of a first, a resumed and an incremental
- * backup. Whatever happens: what is complete restores to the tree it was taken of, nothing
- * that was stored is touched, and the next run, with the client's cache or without, completes.
+ * Crashes and failures at every storage operation of a first, a resumed and an
+ * incremental backup. Whatever happens: what is complete restores to the tree it was
+ * taken of, nothing that was stored is touched, and the next run, with the client's cache
+ * or without, completes.
  *
  * The tree is small but ends in several bundles, hunks and parts; most of its entries are
  * further names of a file, which cost next to nothing.
@@ -129,7 +130,9 @@ struct state {
 	uint64_t read;           /* bytes, as their last parts and tails tell */
 };
 
-/* All that is complete is right; those of the bands that begin with `only`, if not NULL. */
+/*
+ * All that is complete is right; those of the bands that begin with `only`, if not NULL.
+ */
 static struct state look(
     const struct matrix *m, struct store *s, const char *only, const char *doing)
 {
@@ -190,10 +193,12 @@ static struct backup_do run_of(const struct matrix *m, struct store *s, const ch
 }
 
 /*
- * A run that nothing hinders: completes, adds one snapshot, and touches nothing. With its own
- * cache it also leaves no band of its own open, and what is in a part is not read again.
+ * A run that nothing hinders: completes, adds one snapshot, and touches nothing. With its
+ * own cache it also leaves no band of its own open, and what is in a part is not read
+ * again.
  */
-static void recover(struct matrix *m, struct store *s, const char *cache, const char *doing)
+static void recover(
+    struct matrix *m, struct store *s, const char *cache, const char *doing)
 {
 	struct backup_do d = run_of(m, s, cache);
 	struct state before = look(m, s, "none", doing), after;

@@ -1,8 +1,9 @@
 /*
- * Crashes and failures at every storage operation of the commands that write but are neither
- * backup nor vacuum. Whatever happens: the repository opens and is valid, every snapshot that
- * was not removed restores to the tree it was taken of, nothing that was stored is touched,
- * what reports success has done it, and the same command, given again, does it.
+ * Crashes and failures at every storage operation of the commands that write but are
+ * neither backup nor vacuum. Whatever happens: the repository opens and is valid, every
+ * snapshot that was not removed restores to the tree it was taken of, nothing that was
+ * stored is touched, what reports success has done it, and the same command, given again,
+ * does it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -359,7 +360,8 @@ static void scene_end(struct scene *w)
 /* --- a point */
 
 /* All that must hold of a repository, whatever was done to it. */
-static void look(struct scene *w, const struct command *c, struct store *s, const char *doing)
+static void look(
+    struct scene *w, const struct command *c, struct store *s, const char *doing)
 {
 	struct repo *r = backup_open(s);
 	struct validate_result valid;
@@ -503,7 +505,9 @@ static void test_commands(void **state)
 
 /* --- init */
 
-/* Files are there that init would not touch: it says so, and an emptied folder takes it. */
+/*
+ * Files are there that init would not touch: it says so, and an emptied folder takes it.
+ */
 static void test_init(void **state)
 {
 	struct secret secret = {SECRET_PASSPHRASE, span_str(TEST_PASSPHRASE)};

@@ -1,11 +1,11 @@
 /*
- * A client and its mount die together where a close means nothing: of the last files that a
- * backup put, any may be lost, or cut short, or reach the storage long after. Whatever
+ * A client and its mount die together where a close means nothing: of the last files that
+ * a backup put, any may be lost, or cut short, or reach the storage long after. Whatever
  * happens: what was settled before restores; whatever is listed as a complete snapshot
- * restores, or validate names it, and restore does not call it whole; the next backup, with
- * the client's cache as it was at the crash, or before the run, or without one, makes a
- * snapshot that restores, and heals what lacks nothing but content. Of a run that has the mount settled (--settle), a snapshot that is
- * listed always restores.
+ * restores, or validate names it, and restore does not call it whole; the next backup,
+ * with the client's cache as it was at the crash, or before the run, or without one,
+ * makes a snapshot that restores, and heals what lacks nothing but content. Of a run that
+ * has the mount settled (--settle), a snapshot that is listed always restores.
  *
  * All subsets of a small run; of a larger one and its crashes, some by chance: so many as
  * BALE_TORTURE says, if it is more than 1.
@@ -174,7 +174,8 @@ static void look(struct scene *w, struct store *s, const char *must, const char 
 
 /* --- losing */
 
-static struct span read_file(struct store *s, const char *path, char folder[16], struct buf *b)
+static struct span read_file(
+    struct store *s, const char *path, char folder[16], struct buf *b)
 {
 	const char *slash = strrchr(path, '/');
 	struct err e = ERR_EMPTY;
@@ -217,7 +218,8 @@ static struct store *lose(struct scene *w, struct store *s, uint64_t torn)
 }
 
 /* The rest of it, late; where a name is taken by what was torn, whole now. */
-static void land_late(struct store *s, struct store *left, const struct store_listing *log)
+static void land_late(
+    struct store *s, struct store *left, const struct store_listing *log)
 {
 	for (size_t i = 0; i < log->n; i++) {
 		struct buf b = BUF_EMPTY;
@@ -288,7 +290,10 @@ static bool settle(void *arg, struct err *e)
 	return true;
 }
 
-/* A run over a mount that writes back, which dies at its nth put; or, UINT64_MAX, after it. */
+/*
+ * A run over a mount that writes back, which dies at its nth put; or, UINT64_MAX, after
+ * it.
+ */
 static char *run_and_die(struct scene *w, uint64_t nth, struct store **s)
 {
 	struct fault_plan plan = {.how = FAIL_CRASH, .kinds = OP_PUT, .nth = nth};
@@ -358,9 +363,11 @@ static void scene_begin(
 
 static void scene_end(struct scene *w, const char *how)
 {
-	print_message("# %s, %s, %s: %u crashes, %u to be healed; %u times a snapshot that is not "
-		      "whole was told\n",
-	    w->what, w->settles ? "settled" : "not settled", how, w->cases, w->heals, w->told);
+	print_message(
+	    "# %s, %s, %s: %u crashes, %u to be healed; %u times a snapshot that is not "
+	    "whole was told\n",
+	    w->what, w->settles ? "settled" : "not settled", how, w->cases, w->heals,
+	    w->told);
 	store_listing_release(&w->log);
 	store_free(w->base);
 	scratch_free(w->source);
@@ -433,7 +440,8 @@ static void test_chance(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		bool first = i % 2 == 0, settles = i / 2;
 
-		scene_begin(&w, first ? "first backup" : "incremental backup", !first, settles, 24);
+		scene_begin(
+		    &w, first ? "first backup" : "incremental backup", !first, settles, 24);
 		w.checkpoint = first ? 30000 : 10000;
 		by_chance(&w, cases);
 		scene_end(&w, "by chance");

@@ -1,16 +1,17 @@
 /*
- * Failures and crashes at every storage operation of vacuums and undeletes, and at every one
- * of the runs that come after a crash. Whatever happens, and at any time, every complete
- * snapshot restores; the next runs complete, and leave nothing but what is alive.
+ * Failures and crashes at every storage operation of vacuums and undeletes, and at every
+ * one of the runs that come after a crash. Whatever happens, and at any time, every
+ * complete snapshot restores; the next runs complete, and leave nothing but what is
+ * alive.
  *
  * A vacuum is tried as a sole client's, which deletes at once, and as a sequence of daily
- * runs with a grace between them, in virtual time. After a crash come, each for itself: the
- * same client's next vacuum; its next backup, and vacuums after it; and another client's
- * vacuums, which have to wait for what the dead one has left.
+ * runs with a grace between them, in virtual time. After a crash come, each for itself:
+ * the same client's next vacuum; its next backup, and vacuums after it; and another
+ * client's vacuums, which have to wait for what the dead one has left.
  *
- * A client that dies before it reads leaves what it leaves behind its last change, so only
- * changes are crashed with all that may land of them. BALE_TEST_STRIDE=1 takes every point,
- * and crashes the recoveries too; by default every so many are taken.
+ * A client that dies before it reads leaves what it leaves behind its last change, so
+ * only changes are crashed with all that may land of them. BALE_TEST_STRIDE=1 takes every
+ * point, and crashes the recoveries too; by default every so many are taken.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +41,8 @@
 #define DAYS_MAX 16 /* runs, 25 hours apart, after which nothing may be left */
 
 struct scene;
-typedef bool program_fn(struct scene *s, struct store *store, const char *cache, struct err *e);
+typedef bool program_fn(
+    struct scene *s, struct store *store, const char *cache, struct err *e);
 
 struct scene {
 	const char *what;
@@ -73,7 +75,8 @@ static void failed(const struct scene *s, const char *doing, const char *why)
 
 /* --- runs, each as a process of its own, a minute after the last */
 
-static bool open_repo(struct store *store, struct repo **r, struct env **env, struct err *e)
+static bool open_repo(
+    struct store *store, struct repo **r, struct env **env, struct err *e)
 {
 	static uint64_t seeds = 900000;
 
@@ -105,7 +108,8 @@ static bool vacuum(struct scene *s, struct store *store, const char *cache, stru
 	return ok;
 }
 
-static bool undelete(struct scene *s, struct store *store, const char *cache, struct err *e)
+static bool undelete(
+    struct scene *s, struct store *store, const char *cache, struct err *e)
 {
 	struct undelete_options o = {.program = "bale test", .cache_dir = cache};
 	struct undelete_result res;
@@ -127,7 +131,8 @@ static bool undelete(struct scene *s, struct store *store, const char *cache, st
 static bool backup(struct scene *s, struct store *store, const char *cache, struct err *e)
 {
 	struct backup_do d = {.store = store, .cache = cache,
-	    .source = scratch_path(s->w.dir, "src"), .now = now += MINUTE, .patience = MINUTE};
+	    .source = scratch_path(s->w.dir, "src"), .now = now += MINUTE,
+	    .patience = MINUTE};
 	struct backup_result res;
 
 	return backup_do(&d, &res, e);
@@ -138,7 +143,8 @@ static void pass_a_day(void)
 	now += VACUUM_GRACE + 30 * MINUTE;
 }
 
-static bool vacuum_daily(struct scene *s, struct store *store, const char *cache, struct err *e)
+static bool vacuum_daily(
+    struct scene *s, struct store *store, const char *cache, struct err *e)
 {
 	for (unsigned day = 0; day < 4; day++) {
 		if (!vacuum(s, store, cache, e))
@@ -304,7 +310,8 @@ static bool quiet(const struct scene *s, struct store *store, const char *doing)
 /* --- what comes after a crash */
 
 /* Vacuums until nothing is left to do. */
-static void settle(struct scene *s, struct store *store, const char *cache, const char *doing)
+static void settle(
+    struct scene *s, struct store *store, const char *cache, const char *doing)
 {
 	struct err e = ERR_EMPTY;
 	unsigned day = 0;
@@ -355,9 +362,12 @@ static void recover_all(struct scene *s, struct store *left, const char *cache)
 
 /* --- points */
 
-/* A program with a plan; *left and *cache are what is there after it. False: not reached. */
-static bool run_faulty(struct scene *s, program_fn *program, const struct fault_plan *plan,
-    struct store *from, const char *cache, struct store **left, char **cache_left, bool *ok)
+/*
+ * A program with a plan; *left and *cache are what is there after it. False: not reached.
+ */
+static bool run_faulty(struct scene *s, program_fn *program,
+    const struct fault_plan *plan, struct store *from, const char *cache,
+    struct store **left, char **cache_left, bool *ok)
 {
 	struct store *fault = store_fault_new(store_mem_clone(from), plan);
 	struct err e = ERR_EMPTY;

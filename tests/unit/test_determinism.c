@@ -1,7 +1,7 @@
 /*
- * The same source, clock and seed give the same files on the storage, name by name and byte
- * by byte, whatever the number of threads: of a first backup and of an incremental one, with
- * checkpoints and without.
+ * The same source, clock and seed give the same files on the storage, name by name and
+ * byte by byte, whatever the number of threads: of a first backup and of an incremental
+ * one, with checkpoints and without.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,9 +124,8 @@ struct config {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const struct config configs[] = {{0, 0, 0}, {2, 4, 4}, {8, 1, 0}};
 #else
-static const struct config configs[] = {
-    {0, 0, 0}, {0, 4, 0}, {1, 1, 0}, {2, 0, 0}, {2, 4, 4}, {8, 0, 3}, {8, 1, 0}, {8, 4, 0},
-    {2, 8, 8}};
+static const struct config configs[] = {{0, 0, 0}, {0, 4, 0}, {1, 1, 0}, {2, 0, 0},
+    {2, 4, 4}, {8, 0, 3}, {8, 1, 0}, {8, 4, 0}, {2, 8, 8}};
 #endif
 #define CONFIGS (sizeof configs / sizeof *configs)
 
@@ -205,7 +204,8 @@ static bool run_all(bool encrypted, uint64_t checkpoint, bool *disturbed)
 		for (i = 0; ok && i < CONFIGS; i++) {
 			struct backup_do d = {.store = s[i], .cache = cache[i], .source = dir,
 			    .threads = configs[i].threads, .transfers = configs[i].transfers,
-			    .puts = configs[i].puts, .checkpoint = checkpoint, .now = now[k], .seed = 5 + k};
+			    .puts = configs[i].puts, .checkpoint = checkpoint, .now = now[k],
+			    .seed = 5 + k};
 
 			backup_must(&d, &result);
 			assert_true(result.complete);

@@ -15,7 +15,8 @@ static struct id bundle(uint8_t n)
 	return id;
 }
 
-static void add_damage(struct findings *all, int64_t time, uint8_t b, uint32_t slot, uint32_t n)
+static void add_damage(
+    struct findings *all, int64_t time, uint8_t b, uint32_t slot, uint32_t n)
 {
 	struct health h;
 
@@ -26,7 +27,8 @@ static void add_damage(struct findings *all, int64_t time, uint8_t b, uint32_t s
 	health_release(&h);
 }
 
-static void add_checked(struct findings *all, int64_t time, uint8_t b, enum health_level level)
+static void add_checked(
+    struct findings *all, int64_t time, uint8_t b, enum health_level level)
 {
 	struct health h;
 

@@ -1,6 +1,7 @@
 /*
- * Generations of a changing source, pruned; then a vacuum at each threshold, from the same
- * beginning, and the same once more. tests/bench/generations.sh does it at real sizes.
+ * Generations of a changing source, pruned; then a vacuum at each threshold, from the
+ * same beginning, and the same once more. tests/bench/generations.sh does it at real
+ * sizes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +72,8 @@ struct apart {
 	uint64_t bundles, bytes;
 };
 
-static void count_apart(void *arg, const char *folder, const char *name, struct span content)
+static void count_apart(
+    void *arg, const char *folder, const char *name, struct span content)
 {
 	struct apart *a = arg;
 
@@ -137,7 +139,10 @@ static void test_thresholds(void **state)
 #define FILES 1000
 #define AGED  10
 
-/* Frames of 64 KiB in bundles of 4 MiB: their ends, which are read to open them, are little. */
+/*
+ * Frames of 64 KiB in bundles of 4 MiB: their ends, which are read to open them, are
+ * little.
+ */
 static void init_repo(struct store *store)
 {
 	struct env *env = env_fixed_new(INT64_C(1700000000000000000), 0, 5);

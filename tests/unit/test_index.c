@@ -1,6 +1,6 @@
 /*
- * The index against a naive model: thousands of random ids in deltas that come one after the
- * other, with and without a cache, and with a cache that is spoilt.
+ * The index against a naive model: thousands of random ids in deltas that come one after
+ * the other, with and without a cache, and with a cache that is spoilt.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -298,7 +298,8 @@ static void spoilt(files_fn *how)
 	open_index(&w, true);
 	agree(&w);
 	assert_int_equal(gets(&w) - before, 4);
-	assert_int_equal(files_count(cache_path(w.cache), "run-"), 1); /* the bad one is gone */
+	/* The bad one is gone. */
+	assert_int_equal(files_count(cache_path(w.cache), "run-"), 1);
 	close_index(&w);
 	end(&w);
 }

@@ -1,8 +1,8 @@
 /*
- * The protocol on the real code: backups, removals, undeletes and vacuums of 4 clients, of
- * 500 storage operations each, interleaved at every one of them, over a storage that shows
- * changes late, cut short, or after they are gone, and where runs fail and die. Whatever
- * happens, no snapshot loses a chunk (ledger.h), and all restore.
+ * The protocol on the real code: backups, removals, undeletes and vacuums of 4 clients,
+ * of 500 storage operations each, interleaved at every one of them, over a storage that
+ * shows changes late, cut short, or after they are gone, and where runs fail and die.
+ * Whatever happens, no snapshot loses a chunk (ledger.h), and all restore.
  *
  *   BALE_SEEDS=n   so many courses (60), from BALE_FIRST on (1)
  *   BALE_GO_ON=1   after a loss too
@@ -92,9 +92,9 @@ static int64_t pick(uint64_t *seed, const int64_t *v, unsigned n)
 	    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 /*
- * The weather follows from the seed: which misfortunes there are, and how often. Where runs
- * follow each other quickly, more of them meet what has just been condemned; where they are
- * few, more bundles are deleted while another client's run is under way.
+ * The weather follows from the seed: which misfortunes there are, and how often. Where
+ * runs follow each other quickly, more of them meet what has just been condemned; where
+ * they are few, more bundles are deleted while another client's run is under way.
  */
 static struct sim_chances weather(uint64_t seed, int64_t *pause)
 {

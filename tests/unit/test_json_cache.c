@@ -271,7 +271,9 @@ static void forge(struct scene *s, const char *name, struct span bytes)
 	cache_close(c);
 }
 
-/* A record that is whole, but not what the storage has, passes the same checks or none. */
+/*
+ * A record that is whole, but not what the storage has, passes the same checks or none.
+ */
 static void changed(void **state)
 {
 	(void)state;
@@ -346,7 +348,9 @@ static void removed(void **state)
 	scene_release(&s);
 }
 
-/* While another process writes, nothing is written; and no backup's lock is in the way. */
+/*
+ * While another process writes, nothing is written; and no backup's lock is in the way.
+ */
 static void second_process(void **state)
 {
 	struct cache *backup, *other;

@@ -184,7 +184,9 @@ static void test_words(void **state)
 	assert_false(mount_class_parse("", &class) || mount_class_parse("throug", &class));
 }
 
-/* A program of this name runs: this one. What it serves is in its arguments, or is not. */
+/*
+ * A program of this name runs: this one. What it serves is in its arguments, or is not.
+ */
 static void test_program(void **state)
 {
 	struct mount_line line = {.type = "fuse.test_mount", .point = "/nowhere/mnt"};

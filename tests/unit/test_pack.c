@@ -1,6 +1,6 @@
 /*
- * The packer: every chunk is found again where its ticket says, the bytes do not depend on
- * threads, and a storage that fails is noticed by whoever waits.
+ * The packer: every chunk is found again where its ticket says, the bytes do not depend
+ * on threads, and a storage that fails is noticed by whoever waits.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,9 +63,9 @@ static void acknowledged(void *arg, uint32_t number, const struct directory *dir
 static void begin_with(struct world *w, struct store *store, unsigned threads,
     unsigned transfers, const char *cache)
 {
-	struct packer_options o = {.type = FILE_DATA, .run = "20261118021007-0123456789abcdef-1",
-	    .frame_plain = FRAME, .bundle_target = TARGET, .puts = transfers,
-	    .acknowledged = acknowledged};
+	struct packer_options o = {.type = FILE_DATA,
+	    .run = "20261118021007-0123456789abcdef-1", .frame_plain = FRAME,
+	    .bundle_target = TARGET, .puts = transfers, .acknowledged = acknowledged};
 
 	memset(w, 0, sizeof *w);
 	w->env = env_fixed_new(INT64_C(1700000000000000000), 0, 5);
@@ -85,7 +85,8 @@ static void begin_with(struct world *w, struct store *store, unsigned threads,
 	w->p = packer_new(w->repo, w->inv, &o);
 }
 
-static void begin_on(struct world *w, struct store *store, unsigned threads, unsigned transfers)
+static void begin_on(
+    struct world *w, struct store *store, unsigned threads, unsigned transfers)
 {
 	begin_with(w, store, threads, transfers, NULL);
 }
@@ -259,7 +260,8 @@ static void test_unfinished(void **state)
 /* Tried again under another name; given up after a while; then it stays so. */
 static void test_failing(void **state)
 {
-	struct fault_plan once = {.how = FAIL_ONCE, .kinds = OP_PUT, .land = LAND_HALF, .nth = 4};
+	struct fault_plan once = {
+	    .how = FAIL_ONCE, .kinds = OP_PUT, .land = LAND_HALF, .nth = 4};
 	struct fault_plan full = {
 	    .how = FAIL_FOREVER, .kinds = OP_PUT, .err = ERR_NOSPACE, .nth = 4};
 	struct world w;
@@ -417,7 +419,9 @@ static int bad_disk(enum sys_call call, const char *path)
 	return call == SYS_READ ? EIO : 0;
 }
 
-/* Where the file cannot be written they wait in memory; what cannot be read back is lost. */
+/*
+ * Where the file cannot be written they wait in memory; what cannot be read back is lost.
+ */
 static void test_spool_fails(void **state)
 {
 	char *dir = scratch_new();

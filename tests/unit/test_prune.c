@@ -222,7 +222,9 @@ static void other_sets(void **state)
 	repo_close(r);
 }
 
-/* A chunk that a vacuum has moved is where it is now, for old references as for new ones. */
+/*
+ * A chunk that a vacuum has moved is where it is now, for old references as for new ones.
+ */
 static void moved(void **state)
 {
 	struct repo *r = copy();
@@ -441,8 +443,8 @@ static struct repo *open_faulty(struct fault_plan *plan, struct store **fault)
 }
 
 /* Whether the plan came to pass. What was there restores, and a second time succeeds. */
-static bool one_fault(
-    void (*act)(struct repo *, bool *, struct err *), struct fault_plan plan, bool restore)
+static bool one_fault(void (*act)(struct repo *, bool *, struct err *),
+    struct fault_plan plan, bool restore)
 {
 	struct store *fault, *inner;
 	struct repo *r = open_faulty(&plan, &fault);

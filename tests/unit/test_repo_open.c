@@ -235,7 +235,8 @@ static void damaged_key(void **state)
 	refuses(r->store, ERR_AUTH, before.names[0]);
 	assert_true(repo_keys(r, &keys, &n, &e));
 	assert_int_equal(n, 2);
-	assert_int_equal((keys[0].why.kind == ERR_CORRUPT) + (keys[1].why.kind == ERR_CORRUPT), 1);
+	assert_int_equal(
+	    (keys[0].why.kind == ERR_CORRUPT) + (keys[1].why.kind == ERR_CORRUPT), 1);
 	free(keys);
 	/* What nobody of us wrote is no slot. */
 	store_remove(r->store, "keys", before.names[0], NULL);
@@ -388,8 +389,8 @@ struct heard {
 	bool stop, stops; /* at the first retry */
 };
 
-static void hear(
-    void *arg, const char *folder, const char *name, const struct err *why, unsigned attempt)
+static void hear(void *arg, const char *folder, const char *name, const struct err *why,
+    unsigned attempt)
 {
 	struct heard *h = arg;
 

@@ -1,4 +1,6 @@
-/* Which snapshots a policy keeps: tables by hand, and a model that looks at it otherwise. */
+/*
+ * Which snapshots a policy keeps: tables by hand, and a model that looks at it otherwise.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,11 +114,12 @@ static void counts(void **state)
 	    KEPT("2026-01-01 23:59", "daily 2"), /* days without a snapshot do not count */
 	    GONE("2026-01-01 00:00", "beyond daily 2"),
 	}});
-	check(&(struct table){.p = {.count = {[KEEP_HOURLY] = 1, [KEEP_MONTHLY] = 2}}, .rows = {
-	    KEPT("2026-03-01 00:00", "hourly 1; monthly 1"),
-	    KEPT("2026-02-28 23:59", "monthly 2"),
-	    GONE("2026-02-01 00:00", "beyond hourly 1; beyond monthly 2"),
-	}});
+	check(&(struct table){.p = {.count = {[KEEP_HOURLY] = 1, [KEEP_MONTHLY] = 2}},
+	    .rows = {
+	        KEPT("2026-03-01 00:00", "hourly 1; monthly 1"),
+	        KEPT("2026-02-28 23:59", "monthly 2"),
+	        GONE("2026-02-01 00:00", "beyond hourly 1; beyond monthly 2"),
+	    }});
 	check(&(struct table){.p = {.count = {[KEEP_YEARLY] = KEEP_UNLIMITED}}, .rows = {
 	    KEPT("2026-03-01 00:00", "yearly 1"),
 	    GONE("2026-01-01 00:00", "same year as 2026-03-01 00:00"),
@@ -179,11 +182,12 @@ static void leap_years(void **state)
 	    KEPT("2027-02-28 12:00", "within 1y"),
 	    GONE("2027-02-28 11:59", "not within 1y"),
 	}});
-	check(&(struct table){.p = {.within = {[KEEP_LAST] = {.months = 1, .days = 1}}}, .rows = {
-	    KEPT("2028-03-31 12:00", "within 1m1d"),
-	    KEPT("2028-02-28 12:00", "within 1m1d"),
-	    GONE("2028-02-28 11:59", "not within 1m1d"),
-	}});
+	check(&(struct table){.p = {.within = {[KEEP_LAST] = {.months = 1, .days = 1}}},
+	    .rows = {
+	        KEPT("2028-03-31 12:00", "within 1m1d"),
+	        KEPT("2028-02-28 12:00", "within 1m1d"),
+	        GONE("2028-02-28 11:59", "not within 1m1d"),
+	    }});
 }
 
 static void daylight_saving(void **state)
@@ -245,14 +249,15 @@ static void future(void **state)
 	(void)state;
 	set_zone("UTC");
 	check(&(struct table){.now = "2026-06-10 12:00",
-	    .p = {.count = {[KEEP_LAST] = 1}, .within = {[KEEP_LAST] = {.days = 1}}}, .rows = {
-	    KEPT("2036-06-10 12:00", "in the future"),
-	    KEPT("2026-06-10 12:00:01", "in the future; pinned", .pinned = true),
-	    KEPT("2026-06-10 12:00", "last 1; within 1d"),
-	    KEPT("2026-06-09 12:00", "within 1d"),
-	    GONE("2026-06-08 12:00", "beyond last 1; not within 1d"),
-	    KEPT("2026-06-10 12:01", "in the future", .set = "other"),
-	}});
+	    .p = {.count = {[KEEP_LAST] = 1}, .within = {[KEEP_LAST] = {.days = 1}}},
+	    .rows = {
+	        KEPT("2036-06-10 12:00", "in the future"),
+	        KEPT("2026-06-10 12:00:01", "in the future; pinned", .pinned = true),
+	        KEPT("2026-06-10 12:00", "last 1; within 1d"),
+	        KEPT("2026-06-09 12:00", "within 1d"),
+	        GONE("2026-06-08 12:00", "beyond last 1; not within 1d"),
+	        KEPT("2026-06-10 12:01", "in the future", .set = "other"),
+	    }});
 }
 
 static void tags_and_pins(void **state)
@@ -321,7 +326,8 @@ static void refused(void **state)
 
 static void parsing(void **state)
 {
-	static const char *const bad_counts[] = {"", "0", "-1", "1x", "x", "123456", "unlimite"};
+	static const char *const bad_counts[] = {
+	    "", "0", "-1", "1x", "x", "123456", "unlimite"};
 	static const char *const bad_stretches[] = {
 	    "", "0d", "1", "d", "1x", "1d1d", "-1d", "1d ", "123456d", "1y0"};
 	struct stretch s;
@@ -390,7 +396,8 @@ static time_t model_before(const struct stretch *s, int64_t ns)
 }
 
 /* v is of one set, the newest first, none in the future. */
-static void model(const struct retention *p, const struct candidate *v, size_t n, bool *keep)
+static void model(
+    const struct retention *p, const struct candidate *v, size_t n, bool *keep)
 {
 	char mine[64], other[64];
 
@@ -463,8 +470,8 @@ static int newest_first(const void *a, const void *b)
 
 static void against_model(void **state)
 {
-	static const char *const zones[] = {
-	    "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"};
+	static const char *const zones[] = {"UTC", "Europe/Berlin", "America/New_York",
+	    "Australia/Lord_Howe", "Pacific/Apia"};
 	static const int64_t days[] = {1, 40, 800, 8000};
 	uint64_t x = 88172645463325252u;
 

@@ -1,10 +1,11 @@
 /*
  * The protocol on the real code, small and complete: a few runs of 2 or 3 clients, every
- * schedule with so many preemptions: hand-overs where the one who hands over could have gone
- * on. They are tried at each operation where another client can make a difference (sim.h),
- * and at every operation with BALE_EVERY=1. Each is searched where young changes are seen at
- * once; where they are not seen until it is certain, and where moreover what is gone can
- * still be read; and where only those of bundles are seen late, or only the others. No chunk may be lost at any step (ledger.h), and all snapshots restore.
+ * schedule with so many preemptions: hand-overs where the one who hands over could have
+ * gone on. They are tried at each operation where another client can make a difference
+ * (sim.h), and at every operation with BALE_EVERY=1. Each is searched where young changes
+ * are seen at once; where they are not seen until it is certain, and where moreover what
+ * is gone can still be read; and where only those of bundles are seen late, or only the
+ * others. No chunk may be lost at any step (ledger.h), and all snapshots restore.
  *
  *   BALE_PREEMPTIONS=n   that many more than by default
  *   BALE_SCENARIO=text   only scenarios whose name has it in it
@@ -88,8 +89,9 @@ static void partly_condemned(struct course *c)
 }
 
 /*
- * Two copies of each chunk; one client has condemned the one, not knowing that it was needed,
- * another the other, and each snapshot was undeleted meanwhile. Both graces are past.
+ * Two copies of each chunk; one client has condemned the one, not knowing that it was
+ * needed, another the other, and each snapshot was undeleted meanwhile. Both graces are
+ * past.
  */
 static void both_condemned(struct course *c)
 {
@@ -124,8 +126,8 @@ static void died_after_tail(struct course *c)
 }
 
 /*
- * Snapshot 1 points to a bundle that is gone; its chunk has been moved, and the snapshot that
- * pointed to where it is now has just been removed.
+ * Snapshot 1 points to a bundle that is gone; its chunk has been moved, and the snapshot
+ * that pointed to where it is now has just been removed.
  */
 static void hints_in_vain(struct course *c)
 {
@@ -414,10 +416,12 @@ static void test_schedules(void **state)
 			s.weather = &weathers[k];
 			search_weather(&s);
 		}
-		print_message("# %s: %u preemption%s, %llu schedules, %llu deleted a bundle, %llu beside "
-		              "a run\n",
-		    s.scenario->name, s.max, s.max == 1 ? "" : "s", (unsigned long long)s.schedules,
-		    (unsigned long long)s.deleting, (unsigned long long)s.beside);
+		print_message(
+		    "# %s: %u preemption%s, %llu schedules, %llu deleted a bundle, %llu beside "
+		    "a run\n",
+		    s.scenario->name, s.max, s.max == 1 ? "" : "s",
+		    (unsigned long long)s.schedules, (unsigned long long)s.deleting,
+		    (unsigned long long)s.beside);
 		if (s.loss[0])
 			print_message("# LOSS %s\n", s.loss);
 		losses += s.loss[0] != '\0';

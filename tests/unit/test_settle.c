@@ -1,6 +1,6 @@
 /*
- * Backups over a mount whose close means nothing: what is claimed of them, with and without
- * a command that waits for the uploads, and where it fails.
+ * Backups over a mount whose close means nothing: what is claimed of them, with and
+ * without a command that waits for the uploads, and where it fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -226,7 +226,8 @@ static void test_folders_only_when_wanted(void **state)
 	assert_int_equal(hook.seen[SYS_MKDIR], 1);
 	assert_int_equal(s->folders_made, 3);
 
-	assert_true(store_list(s, "hunks", &l, &e)); /* which has found out that it is not there */
+	/* Which has found out that it is not there. */
+	assert_true(store_list(s, "hunks", &l, &e));
 	assert_true(store_list(s, "index", &l, &e));
 	arm(SYS_META, -1, 0);
 	assert_true(put_text(s, "hunks", "a", "x", &e));
@@ -399,13 +400,16 @@ static unsigned listed(const char *folder)
 	return n;
 }
 
-/* Folders side by side are looked at together; each listing of one is a look of its own. */
+/*
+ * Folders side by side are looked at together; each listing of one is a look of its own.
+ */
 static void test_list_below(void **state)
 {
 	struct err e = ERR_EMPTY;
 
 	(void)state;
-	assert_int_equal(listed("data/1") + listed("data/2"), 0); /* there is no data at all */
+	/* There is no data at all. */
+	assert_int_equal(listed("data/1") + listed("data/2"), 0);
 	assert_true(put_text(s, "data/1", "a", "x", &e));
 	assert_true(put_text(s, "data/3", "a", "x", &e));
 	arm(SYS_OPEN, -1, 0);

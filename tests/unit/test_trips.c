@@ -1,7 +1,8 @@
 /*
  * What the everyday commands ask of the storage, counted by kind of operation. Where one
- * costs 100 ms, these numbers are the time that a command takes; none may grow unseen. The
- * repository is encrypted, so opening it is bale.json, a listing of the keys, and a key.
+ * costs 100 ms, these numbers are the time that a command takes; none may grow unseen.
+ * The repository is encrypted, so opening it is bale.json, a listing of the keys, and a
+ * key.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,7 +205,9 @@ static void restore(const struct scene *s, const char *name, struct store_counts
 	free(to);
 }
 
-/* bale.json, key, tail; an end of a bundle of hunks, and one of data with what is wanted. */
+/*
+ * bale.json, key, tail; an end of a bundle of hunks, and one of data with what is wanted.
+ */
 static void test_one_file(void **state)
 {
 	struct store_counts n;
@@ -220,8 +223,9 @@ static void test_one_file(void **state)
 }
 
 /*
- * A vacuum has rewritten what little is left of the first backup's bundles, and deleted them:
- * a read that finds nothing there; then the index listed, and its deltas, all at once.
+ * A vacuum has rewritten what little is left of the first backup's bundles, and deleted
+ * them: a read that finds nothing there; then the index listed, and its deltas, all at
+ * once.
  */
 static void test_moved(void **state)
 {

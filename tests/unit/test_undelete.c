@@ -1,4 +1,6 @@
-/* Undelete on a store in memory: what comes back, what is refused, what a crash leaves. */
+/*
+ * Undelete on a store in memory: what comes back, what is refused, what a crash leaves.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -259,7 +261,9 @@ static void condemned(void **state)
 	refused(r, "/big0");
 	repo_close(r);
 
-	/* All the data there is: each file that has any is counted, and the first are named. */
+	/*
+	 * All the data there is: each file that has any is counted, and the first are named.
+	 */
 	r = copy();
 	assert_true(tail_read(r, g.names[0], &b));
 	for (size_t i = 0; i < b.n_bundles; i++)

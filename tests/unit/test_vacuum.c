@@ -79,7 +79,9 @@ static uint64_t bytes_of(struct store *s)
 	return store_bytes(s) - folder_bytes(s, "tombstones");
 }
 
-/* What is left of the fixed sizes that are guessed: head and tail, lines of directories. */
+/*
+ * What is left of the fixed sizes that are guessed: head and tail, lines of directories.
+ */
 #define APART 1024
 
 static void test_exact(void **state)
@@ -106,9 +108,10 @@ static void test_exact(void **state)
 		freed = bytes > bytes_of(w.store) ? bytes - bytes_of(w.store) : 0;
 		if (apart(freed, before.thresholds[k].free_bytes) >=
 		    before.thresholds[k].free_bytes / 100 + APART)
-			fail_msg("below %d: %ju freed, %ju predicted; %ju written, %ju predicted", below[k],
-			    (uintmax_t)freed, (uintmax_t)before.thresholds[k].free_bytes,
-			    (uintmax_t)res.written_bytes, (uintmax_t)before.thresholds[k].write_bytes);
+			fail_msg("below %d: %ju freed, %ju predicted; %ju written, %ju predicted",
+			    below[k], (uintmax_t)freed, (uintmax_t)before.thresholds[k].free_bytes,
+			    (uintmax_t)res.written_bytes,
+			    (uintmax_t)before.thresholds[k].write_bytes);
 		assert_true(res.copied_bytes * 100 <= before.thresholds[k].write_bytes * 105);
 		vacuum_must(w.store, &look, &res);
 		add_up(w.store, &res);

@@ -1,8 +1,8 @@
 /*
  * What an analysis reads; and what ends a vacuum: whatever is unreadable, missing or not
- * listed. It must then say what it stumbled over, delete nothing, and write nothing but, in
- * a run that acts, the head of its own band. What it does not notice must not matter: a
- * vacuum that goes through with a file damaged or hidden leaves every snapshot whole.
+ * listed. It must then say what it stumbled over, delete nothing, and write nothing but,
+ * in a run that acts, the head of its own band. What it does not notice must not matter:
+ * a vacuum that goes through with a file damaged or hidden leaves every snapshot whole.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +235,8 @@ static void check_untouched(struct store *before, struct store *after, bool acts
 	if (!acts && !stores_within(after, before, &why))
 		fail_msg("written: %s", buf_str(&why));
 	for (i = 0; i < sizeof folders / sizeof *folders; i++)
-		assert_int_equal(stores_count(before, folders[i]), stores_count(after, folders[i]));
+		assert_int_equal(
+		    stores_count(before, folders[i]), stores_count(after, folders[i]));
 	for (i = 0; i < 16; i++) {
 		snprintf(folder, sizeof folder, "data/%x", i);
 		assert_int_equal(stores_count(before, folder), stores_count(after, folder));
@@ -253,11 +254,11 @@ struct wrong {
 };
 
 /*
- * Vacuum a copy as it looks with that wrong. Whether it refused; the kind and text are then in
- * *e, and nothing was deleted or written.
+ * Vacuum a copy as it looks with that wrong. Whether it refused; the kind and text are
+ * then in *e, and nothing was deleted or written.
  */
-static bool refused(
-    struct store *store, const struct wrong *wrong, bool acts, struct store **left, struct err *e)
+static bool refused(struct store *store, const struct wrong *wrong, bool acts,
+    struct store **left, struct err *e)
 {
 	struct store *s = store_mem_clone(store), *before;
 	struct vacuum_options o;
@@ -305,7 +306,8 @@ static void must_refuse(struct ages *w, const struct wrong *wrong, enum err_kind
 }
 
 /* It refuses, or what is wrong does not matter. */
-static bool refused_or_harmless(struct ages *w, struct store *store, const struct wrong *wrong)
+static bool refused_or_harmless(
+    struct ages *w, struct store *store, const struct wrong *wrong)
 {
 	bool looked, acted, whole[AGES_MAX];
 	struct err e = ERR_EMPTY;
@@ -391,7 +393,8 @@ static void test_unreadable_tail(void **state)
 	p = pick_band(&w, 1, "tail");
 	must_refuse(&w, &(struct wrong){.flipped = &p}, ERR_CORRUPT, w.band[1],
 	    "nothing may be called dead");
-	must_refuse(&w, &(struct wrong){.unreadable = p.path}, ERR_IO, w.band[1], "simulated");
+	must_refuse(
+	    &w, &(struct wrong){.unreadable = p.path}, ERR_IO, w.band[1], "simulated");
 	try_each(&w, "bands", true);
 	ages_release(&w);
 }
@@ -443,7 +446,8 @@ static void test_resolves_nowhere(void **state)
 	w.store = store_mem_clone(whole);
 	p = pick_one(w.store, "data/", "");
 	assert_true(store_remove(w.store, p.folder, p.name, NULL));
-	must_refuse(&w, &(struct wrong){.hidden = NULL}, ERR_MISSING, p.path, "is not listed");
+	must_refuse(
+	    &w, &(struct wrong){.hidden = NULL}, ERR_MISSING, p.path, "is not listed");
 	r = backup_open(w.store);
 	assert_true(validate_run(r, &vo, NULL, &vr, &e));
 	assert_int_equal(vr.damaged_files, 1);
@@ -508,8 +512,8 @@ static void test_short_listing(void **state)
 		refused_or_harmless(&w, w.store, &(struct wrong){.hidden = begin});
 	}
 	p = pick_band(&w, 3, "tail");
-	must_refuse(&w, &(struct wrong){.hidden = p.path, .hidden_from = 1}, ERR_MISSING, p.path,
-	    "was listed and then was not");
+	must_refuse(&w, &(struct wrong){.hidden = p.path, .hidden_from = 1}, ERR_MISSING,
+	    p.path, "was listed and then was not");
 	ages_release(&w);
 }
 

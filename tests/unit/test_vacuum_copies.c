@@ -1,7 +1,7 @@
 /*
- * Chunks that lie in several bundles: two clients that stored the same at once, and what was
- * stored again after damage. Whichever snapshots are removed, and however vacuums choose,
- * those that remain stay whole, and are still whole after a second vacuum.
+ * Chunks that lie in several bundles: two clients that stored the same at once, and what
+ * was stored again after damage. Whichever snapshots are removed, and however vacuums
+ * choose, those that remain stay whole, and are still whole after a second vacuum.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,7 +158,10 @@ static void look(void *arg, const char *folder, const char *name, struct span co
 	snprintf(l->name, sizeof l->name, "%s", name);
 }
 
-/* Damage the largest bundle: a byte in it, or all of it. Paths that a validation then finds. */
+/*
+ * Damage the largest bundle: a byte in it, or all of it. Paths that a validation then
+ * finds.
+ */
 static uint64_t hurt(struct ages *w, const char *begin, bool gone)
 {
 	struct validate_options o = {.level = VALIDATE_FULL};
@@ -185,8 +188,8 @@ static uint64_t hurt(struct ages *w, const char *begin, bool gone)
 }
 
 /*
- * What is damaged is stored again by the next backup, which heals the older snapshot. Then
- * the newer one goes: the older still needs what came with it.
+ * What is damaged is stored again by the next backup, which heals the older snapshot.
+ * Then the newer one goes: the older still needs what came with it.
  */
 static void heal_and_prune(const char *begin, bool gone)
 {
@@ -219,8 +222,8 @@ static void test_healed_lost(void **state)
 }
 
 /*
- * Nothing heals what a snapshot that is no more alone told of its files: the vacuum refuses
- * until it is removed, and then harms nobody.
+ * Nothing heals what a snapshot that is no more alone told of its files: the vacuum
+ * refuses until it is removed, and then harms nobody.
  */
 static void test_lost_hunks(void **state)
 {

@@ -1,4 +1,6 @@
-/* Vacuum: the number of deltas stays bounded, and none is written anew again and again. */
+/*
+ * Vacuum: the number of deltas stays bounded, and none is written anew again and again.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,8 +92,8 @@ static void all_whole(struct store *s)
 }
 
 /*
- * One change a backup, a vacuum now and then: what is superseded is at most half as large as
- * what supersedes it, but for what a few lines about what is gone take.
+ * One change a backup, a vacuum now and then: what is superseded is at most half as large
+ * as what supersedes it, but for what a few lines about what is gone take.
  */
 static void test_bounded(void **state)
 {

@@ -32,7 +32,8 @@ struct full {
 	struct store *mem;    /* the repository as it was made */
 	struct store *dir;
 	char cache[4096];     /* elsewhere */
-	struct watch watch;   /* over it: tells no room, so that backups do not keep any free */
+	/* Over it: tells no room, so that backups do not keep any free. */
+	struct watch watch;
 };
 
 static void put_file(void *arg, const char *folder, const char *name, struct span content)
@@ -212,9 +213,9 @@ static void test_next_backup(void **state)
 }
 
 /*
- * Nothing is wholly dead, and there is no room to copy all that is alive: each run does what
- * fits, says what it left, and makes room for the next. Where the storage does not tell its
- * room, it fails and harms nothing.
+ * Nothing is wholly dead, and there is no room to copy all that is alive: each run does
+ * what fits, says what it left, and makes room for the next. Where the storage does not
+ * tell its room, it fails and harms nothing.
  */
 static void test_copies_must_fit(void **state)
 {

@@ -1,7 +1,7 @@
 /*
- * Vacuum and the steps of docs/protocol.md, one by one: what it waits for, what it takes for
- * alive, what it looks at again before it deletes. Time is virtual: each run comes a minute
- * after the one before.
+ * Vacuum and the steps of docs/protocol.md, one by one: what it waits for, what it takes
+ * for alive, what it looks at again before it deletes. Time is virtual: each run comes a
+ * minute after the one before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +115,8 @@ static bool has(struct world *x, const char *folder, const char *part)
 	return k.name[0];
 }
 
-static void look_for(struct world *x, const char *folder, const char *part, struct kept *k)
+static void look_for(
+    struct world *x, const char *folder, const char *part, struct kept *k)
 {
 	struct finding f = {folder, part, k};
 
@@ -217,7 +218,9 @@ static void test_fence_watched(void **state)
 	fence_watched(true);
 }
 
-/* A tail that turns up while the fence is watched takes the fence's place, and is alive. */
+/*
+ * A tail that turns up while the fence is watched takes the fence's place, and is alive.
+ */
 static void test_tail_beside_fence(void **state)
 {
 	struct world x;
@@ -242,8 +245,8 @@ static void test_tail_beside_fence(void **state)
 }
 
 /*
- * A run that others have declared dead may wake up at any time, and then finds its fence. One
- * whose own client has done so is dead.
+ * A run that others have declared dead may wake up at any time, and then finds its fence.
+ * One whose own client has done so is dead.
  */
 static void fence_stays(bool by_itself)
 {
@@ -262,7 +265,8 @@ static void fence_stays(bool by_itself)
 	}
 	snprintf(head, sizeof head, "%s-head", x.w.band[1]);
 	assert_int_equal(has(&x, "bands", head), !by_itself);
-	assert_true(has(&x, "bands", x.w.band[1])); /* the fence, as roll-calls tell of the band */
+	/* The fence, as roll-calls tell of the band. */
+	assert_true(has(&x, "bands", x.w.band[1]));
 	assert_int_equal(has(&x, "bands", stranger), !by_itself);
 	buf_release(&tail.bytes);
 	ages_release(&x.w);
@@ -336,7 +340,8 @@ struct standing {
 	struct repo *repo;
 };
 
-static void take_stone(void *arg, const char *folder, const char *name, struct span content)
+static void take_stone(
+    void *arg, const char *folder, const char *name, struct span content)
 {
 	struct standing *s = arg;
 	struct buf secret = BUF_EMPTY;
@@ -357,7 +362,8 @@ static void take_stone(void *arg, const char *folder, const char *name, struct s
 	buf_release(&secret);
 }
 
-static void take_bundle(void *arg, const char *folder, const char *name, struct span content)
+static void take_bundle(
+    void *arg, const char *folder, const char *name, struct span content)
 {
 	struct standing *s = arg;
 

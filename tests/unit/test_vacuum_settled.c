@@ -1,6 +1,6 @@
 /*
- * Vacuums over a mount that uploads later, with a command that waits for it: when it is asked,
- * and what may be deleted then that may not without it.
+ * Vacuums over a mount that uploads later, with a command that waits for it: when it is
+ * asked, and what may be deleted then that may not without it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,7 +106,8 @@ static void pass(unsigned minutes)
 /* Whatever is waited for from the moment when it was put has arrived by then. */
 static void test_order(void **state)
 {
-	static const char *const order[] = {"bands", "index", "tombstones", "tombstones", "bands"};
+	static const char *const order[] = {
+	    "bands", "index", "tombstones", "tombstones", "bands"};
 	struct world x;
 	unsigned i;
 

@@ -1,7 +1,7 @@
 /*
- * Strict mode (docs/protocol.md, section 5): nothing is assumed of time, because somebody's
- * files may arrive late. Who may rely on what, and what must be seen before anything is
- * deleted.
+ * Strict mode (docs/protocol.md, section 5): nothing is assumed of time, because
+ * somebody's files may arrive late. Who may rely on what, and what must be seen before
+ * anything is deleted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,9 @@
 #define MINUTES  60 /* of grace */
 #define STRANGER "aaaaaaaaaaaaaaaa"
 
-/* A has created the repository, over a mount that can be relied on; the others' cannot. */
+/*
+ * A has created the repository, over a mount that can be relied on; the others' cannot.
+ */
 enum { A, B, C, CLIENTS };
 
 struct world {
@@ -99,7 +101,8 @@ static size_t backup(struct world *x, int client)
 	return i - before;
 }
 
-static bool try_vacuum(struct world *x, int client, struct vacuum_result *res, struct err *e)
+static bool try_vacuum(
+    struct world *x, int client, struct vacuum_result *res, struct err *e)
 {
 	x->o.cache_dir = x->cache[client];
 	err_clear(e);
@@ -296,9 +299,9 @@ static void test_sole_client_has_leave(void **state)
 /* --- what was condemned once is not forgotten */
 
 /*
- * A knows the tombstone, which its later listings leave out. It does not rely on what is there
- * all the same: by the copy that it keeps; or as it can still be read; or as it cannot be told
- * any more what is condemned.
+ * A knows the tombstone, which its later listings leave out. It does not rely on what is
+ * there all the same: by the copy that it keeps; or as it can still be read; or as it
+ * cannot be told any more what is condemned.
  */
 enum loss { UNREADABLE, COPY_LOST, BOTH_LOST };
 
@@ -372,7 +375,9 @@ static void test_asked(void **state)
 	teardown(&x);
 }
 
-/* A client of which nothing but its registration has been seen; and when it is retired. */
+/*
+ * A client of which nothing but its registration has been seen; and when it is retired.
+ */
 static void test_registered_asked(void **state)
 {
 	struct vacuum_result res;
@@ -532,7 +537,9 @@ static void test_stones_and_tails_stay(void **state)
 	teardown(&x);
 }
 
-/* Over a mount that is its own cache, reading back what one wrote oneself proves nothing. */
+/*
+ * Over a mount that is its own cache, reading back what one wrote oneself proves nothing.
+ */
 static void survivor_late(int client)
 {
 	struct vacuum_result res;

@@ -80,7 +80,8 @@ static void test_torn(void **state)
 								       f.snapshot[0], random);
 
 			put(s, folders[i], name, span_str("x"));
-			store_replace(s, folders[i], name, span_of((const uint8_t *)begin, lengths[k]));
+			store_replace(
+			    s, folders[i], name, span_of((const uint8_t *)begin, lengths[k]));
 			for (enum validate_level at = VALIDATE_QUICK; at <= VALIDATE_FULL;
 			     at++) {
 				struct hearing h;
