@@ -416,7 +416,8 @@ void band_run_fill(const struct band_run *r, struct band *b)
 		string_list_add(&b->seen, span_str(r->seen.v[i]));
 	fill_roll(r, b);
 	b->settled = r->repo->store->mount == MOUNT_THROUGH;
-	b->leave = r->client.leave;
+	/* Who does not know yet that it has to be asked gives none. */
+	b->leave = r->client.leave && r->strict;
 }
 
 void band_run_knows(struct band_run *r, const char *stone)

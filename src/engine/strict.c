@@ -49,6 +49,8 @@ bool strict_find(struct band_run *r, const struct store_listing *l, struct err *
 		if (all.v[i].retired && strcmp(all.v[i].id, r->client.id) == 0)
 			r->client.leave = r->client.enlisted = false;
 	}
+	/* It stays so, even if no registration is seen any more. */
+	r->strict |= r->client.enlisted;
 	clients_release(&all);
 	if (ok || why.kind == ERR_CORRUPT || why.kind == ERR_NEWER)
 		return true;
@@ -247,7 +249,8 @@ bool strict_look(struct band_run *r, struct err *e)
 
 	for (i = 0; i < r->bands.n; i++)
 		client_state_meet(&r->client, r->bands.v[i].name.client);
-	if (!r->strict)
+	/* Who only looks, without a band, relies on nothing. */
+	if (!r->strict || !r->name.text[0])
 		return true;
 	if (!r->client.enlisted)
 		forget_gone(r);

@@ -178,7 +178,7 @@ bool vac_read_bands(struct vac *v, struct err *e)
 	struct id id;
 	size_t i, k;
 
-	v->strict = v->o->strict || clients_any(&v->clients) ||
+	v->strict = v->o->strict || v->noted || clients_any(&v->clients) ||
 	    (v->repo->store->mount != MOUNT_THROUGH && !v->repo->settle);
 	bands_of_listing(&v->lists[VAC_BANDS], &v->bands);
 	v->v = mem_array(v->bands.n + 1, sizeof *v->v);

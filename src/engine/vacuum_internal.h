@@ -146,7 +146,7 @@ struct vac {
 	struct cache *cache;
 	struct waits *waits;  /* NULL: nothing is known to be old */
 	const char *client;   /* that runs; NULL */
-	const struct string_list *noted; /* tombstones that it knows of; NULL */
+	const struct string_list *noted; /* strict mode: tombstones it knows of; NULL */
 
 	/* vacuum_list.c */
 	struct store_listing lists[VAC_FOLDERS];

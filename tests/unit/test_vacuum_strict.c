@@ -16,6 +16,7 @@
 #include "engine/band_run.h"
 #include "base/mem.h"
 #include "engine/clients.h"
+#include "engine/remove.h"
 #include "engine/undelete.h"
 #include "tests/support/band_make.h"
 #include "tests/support/repo_make.h"
@@ -175,6 +176,15 @@ static const char *first_put(const struct watch *w)
 	return i < w->n ? w->v[i].folder : "";
 }
 
+static bool decided(void *arg, const struct candidate *c, uint64_t frees, struct err *e)
+{
+	(void)arg;
+	(void)c;
+	(void)frees;
+	(void)e;
+	return true;
+}
+
 /* --- S3: leave */
 
 static void test_leave(void **state)
@@ -186,7 +196,6 @@ static void test_leave(void **state)
 	(void)state;
 	setup(&x);
 	assert_true(backup(&x, A) > 0);
-	assert_true(last_has_leave(&x));
 	assert_true(backup(&x, B) > 0); /* all of it is there, by A */
 	assert_false(last_has_leave(&x));
 	assert_string_equal(first_put(&x.watch[A]), "bands");
@@ -204,6 +213,53 @@ static void test_leave(void **state)
 	vacuum(&x, B, &res);
 	assert_int_equal(stores_count(x.w.store, "clients"), 2); /* A's has come */
 	ages_check(&x.w, x.w.store);
+	teardown(&x);
+}
+
+/* Who does not know yet that it is such a repository gives none: it cannot be asked. */
+static void test_leave_of_unknowing(void **state)
+{
+	struct world x;
+
+	(void)state;
+	setup(&x);
+	backup(&x, A);
+	assert_false(last_has_leave(&x));
+	backup(&x, B);
+	x.watch[A].hidden = "clients";
+	ages_change(&x.w, 50);
+	backup(&x, A); /* sees B's band, and is settled */
+	assert_false(last_has_leave(&x));
+	backup(&x, B);
+	assert_false(last_has_leave(&x));
+	x.watch[A].hidden = NULL;
+	backup(&x, A);
+	backup(&x, B);
+	assert_true(last_has_leave(&x));
+	teardown(&x);
+}
+
+/* A look relies on nothing, so nobody need be asked for its sake. */
+static void test_prune_registers_nobody(void **state)
+{
+	struct retention policy = {.count = {[KEEP_LAST] = 1}};
+	struct prune_options o = {.policy = &policy, .decision = decided};
+	struct prune_result res;
+	struct err e = ERR_EMPTY;
+	struct world x;
+	struct repo *r;
+
+	(void)state;
+	setup(&x);
+	backup(&x, A);
+	backup(&x, A);
+	enlist_stranger(&x);
+	r = backup_open(&x.watch[B].store);
+	o.cache_dir = x.cache[B];
+	if (!prune_run(r, &o, NULL, &res, &e))
+		fail_msg("%s", e.text);
+	repo_close(r);
+	assert_int_equal(stores_count(x.w.store, "clients"), 1);
 	teardown(&x);
 }
 
@@ -336,6 +392,36 @@ static void test_condemned_not_listed(void **state)
 	condemned_not_listed(UNREADABLE);
 	condemned_not_listed(COPY_LOST);
 	condemned_not_listed(BOTH_LOST);
+}
+
+static void drop(void *arg, const char *folder, const char *name, struct span content)
+{
+	(void)content;
+	if (strcmp(folder, "clients") == 0)
+		store_remove(arg, folder, name, NULL);
+}
+
+/* Nor is it that this is such a repository, even if no registration is seen any more. */
+static void test_stays_strict(void **state)
+{
+	struct vacuum_result res;
+	struct world x;
+
+	(void)state;
+	setup(&x);
+	backup(&x, A);
+	enlist_stranger(&x);
+	ages_remove(&x.w, 0);
+	vacuum(&x, A, &res);
+	assert_true(res.condemned_bundles > 0);
+	stores_each(x.w.store, drop, x.w.store);
+	x.watch[A].hidden = x.watch[A].unreadable = "tombstones";
+	assert_true(backup(&x, A) > 0);
+	pass(2 * MINUTES);
+	vacuum(&x, A, &res); /* knows what it has condemned */
+	assert_int_equal(res.condemned_bundles, 0);
+	ages_check(&x.w, x.w.store);
+	teardown(&x);
 }
 
 /* --- S1, S2: evidence */
@@ -575,10 +661,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_leave),
 	    cmocka_unit_test(test_leave_of_none),
+	    cmocka_unit_test(test_leave_of_unknowing),
+	    cmocka_unit_test(test_prune_registers_nobody),
 	    cmocka_unit_test(test_leave_carries_seen),
 	    cmocka_unit_test(test_undelete_without_leave),
 	    cmocka_unit_test(test_sole_client_has_leave),
 	    cmocka_unit_test(test_condemned_not_listed),
+	    cmocka_unit_test(test_stays_strict),
 	    cmocka_unit_test(test_asked),
 	    cmocka_unit_test(test_registered_asked),
 	    cmocka_unit_test(test_trace_asked),
