@@ -75,6 +75,7 @@ void bundle_trailer_encode(const struct bundle_trailer *t, uint8_t out[BUNDLE_TR
 	memset(out, 0, BUNDLE_TRAIL_SIZE);
 	put_u64(out, t->directory_at);
 	put_u32(out + 8, t->directory_stored);
+	put_u32(out + 12, t->pick);
 	memcpy(out + 16, t->directory_digest, DIGEST_SHORT);
 	memcpy(out + 32, t->run, n);
 	put_u64(out + 80, t->total);
@@ -119,10 +120,9 @@ bool bundle_trailer_decode(struct span s, struct bundle_trailer *t, struct fault
 	p = s.p + s.n - BUNDLE_TRAIL_SIZE;
 	if (memcmp(p + 112, end_magic, sizeof end_magic) != 0)
 		return fault_set(f, FAULT_FOREIGN, 112, "trailer: end magic");
-	if (get_u32(p + 12) != 0)
-		return fault_set(f, FAULT_CORRUPT, 12, "trailer: reserved bytes");
 	t->directory_at = get_u64(p);
 	t->directory_stored = get_u32(p + 8);
+	t->pick = get_u32(p + 12);
 	memcpy(t->directory_digest, p + 16, DIGEST_SHORT);
 	t->total = get_u64(p + 80);
 	memcpy(t->salt, p + 88, SALT_SIZE);

@@ -29,6 +29,7 @@ bool file_head_decode(struct span s, struct file_head *h, struct fault *f);
 struct bundle_trailer {
 	uint64_t directory_at;      /* offset from the start of the file */
 	uint32_t directory_stored;  /* its sealed length */
+	uint32_t pick;              /* any: another one makes another name */
 	uint8_t directory_digest[DIGEST_SHORT]; /* of its sealed bytes */
 	uint64_t total;
 	char run[BAND_MAX_LEN + 1]; /* the band whose run wrote it, NUL-padded */

@@ -20,8 +20,8 @@ void frame_aad(const struct repo *r, uint8_t out[FRAME_AAD_SIZE])
 	out[REPO_ID_SIZE] = 'F';
 }
 
-struct build *build_new(
-    enum file_type type, const char *run, const uint8_t seed[32], uint64_t serial)
+struct build *build_new(enum file_type type, const char *run, const uint8_t seed[32],
+    uint64_t serial, unsigned folders)
 {
 	struct build *b = mem_zalloc(sizeof *b);
 
@@ -29,6 +29,7 @@ struct build *build_new(
 	snprintf(b->run, sizeof b->run, "%s", run);
 	b->seed = seed;
 	b->serial = serial;
+	b->folders = type == FILE_DATA ? folders : DATA_FOLDERS;
 	b->spool = -1;
 	return b;
 }
@@ -145,20 +146,40 @@ static bool read_some(void *arg, uint64_t at, size_t n, struct span *out, struct
 	return true;
 }
 
-static bool name_it(struct build *b, const struct store_source *source, struct err *e)
+static void put_trailer(struct build *b, struct bundle_trailer *t)
 {
-	struct digest d;
+	struct span digested[2] = {span_of(b->head, sizeof b->head),
+	    span_of(b->trail, BUNDLE_TRAIL_DIGESTED)};
+
+	bundle_trailer_encode(t, b->trail);
+	digest_name(&t->digest, digested, 2);
+	bundle_trailer_encode(t, b->trail);
+}
+
+/*
+ * What comes before the trailer is hashed once, and then trailers, until the name begins
+ * with the digit of a folder that is to be filled.
+ */
+static bool name_it(struct build *b, struct bundle_trailer *t, struct err *e)
+{
+	uint64_t at, before = b->size - BUNDLE_TRAIL_SIZE;
+	struct digest d, whole;
 	struct span piece;
-	uint64_t at;
 
 	digest_init(&d, ID_SIZE, NULL, 0);
-	for (at = 0; at < source->size; at += piece.n) {
-		if (!source->read(source->arg, at, WINDOW, &piece, e))
+	for (at = 0; at < before; at += piece.n) {
+		if (!read_some(b, at, WINDOW, &piece, e))
 			return false;
 		digest_add(&d, piece);
 	}
-	digest_end(&d, b->name.b);
-	return true;
+	for (t->pick = 0;; t->pick++) {
+		put_trailer(b, t);
+		whole = d;
+		digest_add(&whole, span_of(b->trail, sizeof b->trail));
+		digest_end(&whole, b->name.b);
+		if (b->name.b[0] >> 4 < b->folders)
+			return true;
+	}
 }
 
 static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
@@ -169,7 +190,6 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 	struct file_head head = {.type = b->type};
 	struct bundle_trailer trail = {0};
 	struct buf plain = BUF_EMPTY;
-	struct span digested[2];
 	uint64_t ticket = b->serial << 16 | attempt;
 	uint8_t nonce[NONCE_SIZE];
 
@@ -191,15 +211,9 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 	digest_short(trail.directory_digest, buf_span(&b->directory));
 	memcpy(trail.salt, head.salt, SALT_SIZE);
 	memcpy(trail.run, b->run, sizeof trail.run);
-	bundle_trailer_encode(&trail, b->trail);
-	digested[0] = span_of(b->head, sizeof b->head);
-	digested[1] = span_of(b->trail, BUNDLE_TRAIL_DIGESTED);
-	digest_name(&trail.digest, digested, 2);
-	bundle_trailer_encode(&trail, b->trail);
-
-	*source = (struct store_source){b->size, read_some, b};
-	if (!name_it(b, source, e))
+	if (!name_it(b, &trail, e))
 		return false;
+	*source = (struct store_source){b->size, read_some, b};
 	name_of_id(&b->name, name);
 	folder_of(b->type, &b->name, folder);
 	return true;

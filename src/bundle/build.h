@@ -23,6 +23,7 @@ struct build {
 	char run[BAND_MAX_LEN + 1];
 	const uint8_t *seed; /* with the serial, salts and directory nonces follow from it */
 	uint64_t serial;
+	unsigned folders; /* DATA_FOLDERS, where any name will do */
 	struct directory dir;
 	struct buf *frames; /* stored bytes */
 	size_t n_frames, cap;
@@ -38,9 +39,12 @@ struct build {
 	struct repo *repo;
 };
 
-/* The serial is fresh under the seed, which is borrowed. */
-struct build *build_new(
-    enum file_type type, const char *run, const uint8_t seed[32], uint64_t serial);
+/*
+ * The serial is fresh under the seed, which is borrowed. A bundle of data will be named
+ * for one of the first so many folders.
+ */
+struct build *build_new(enum file_type type, const char *run, const uint8_t seed[32],
+    uint64_t serial, unsigned folders);
 void build_free(struct build *b); /* NULL is harmless */
 
 /* Takes the stored bytes; the frame's chunks have been added to b->dir before. */

@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "repo/lists.h"
 
-#define DATA_FOLDERS 16
-
 struct inventory {
 	struct repo *repo;
 	struct stocked *v;
@@ -101,6 +99,15 @@ const struct stocked *inventory_get(const struct inventory *inv, uint32_t number
 uint32_t inventory_count(const struct inventory *inv)
 {
 	return (uint32_t)inv->n;
+}
+
+uint64_t inventory_listed_data(const struct inventory *inv)
+{
+	uint64_t listed = 0;
+
+	for (size_t i = 0; i < inv->n; i++)
+		listed += inv->v[i].listed && inv->v[i].type == FILE_DATA;
+	return listed;
 }
 
 /* Valid until the next addition. */

@@ -41,6 +41,9 @@ void inventory_name(
 const struct stocked *inventory_get(const struct inventory *inv, uint32_t number);
 uint32_t inventory_count(const struct inventory *inv);
 
+/* How many bundles of data are listed. */
+uint64_t inventory_listed_data(const struct inventory *inv);
+
 /*
  * List data/0 to data/f and hunks, as many at once as the pool has threads (NULL: one by
  * one); what is there is marked listed, added where new.

@@ -57,6 +57,7 @@ struct packer {
 	size_t n_placed, placed_cap;
 	uint64_t serial;         /* of the next frame */
 	uint64_t bundles;        /* begun */
+	uint64_t listed;         /* before them */
 	uint64_t stored;
 	bool failed;
 	struct err err;
@@ -73,6 +74,11 @@ struct packer *packer_new(
 	p->frames = lane_new(o->cpu);
 	p->puts = lane_new(o->transfer);
 	return p;
+}
+
+void packer_listed(struct packer *p, uint64_t bundles)
+{
+	p->listed = bundles;
 }
 
 static void frame_free(struct frame_job *f)
@@ -220,7 +226,9 @@ static bool bundle_for(struct packer *p, const struct frame_job *f, struct err *
 		if (!bundle_close(p, e))
 			return false;
 	if (!p->build) {
-		p->build = build_new(p->o.type, p->o.run, p->o.seed, p->bundles++);
+		p->build = build_new(p->o.type, p->o.run, p->o.seed, p->bundles,
+		    folders_for(p->listed + p->bundles));
+		p->bundles++;
 		p->number = inventory_begin(p->inv, p->o.type);
 	}
 	return true;

@@ -38,6 +38,11 @@ struct packer_options {
 
 struct packer *packer_new(
     struct repo *r, struct inventory *inv, const struct packer_options *o);
+/*
+ * So many bundles of data were there before this packer's, 0 unless it is told: the more
+ * there are, the more folders are filled (folders_for).
+ */
+void packer_listed(struct packer *p, uint64_t bundles);
 /* Waits for what is under way, and drops what is not put. NULL is harmless. */
 void packer_free(struct packer *p);
 

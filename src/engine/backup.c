@@ -159,6 +159,7 @@ static void make_packers(struct run *r)
 	uint32_t small = target < 4u << 20 ? target : 4u << 20;
 
 	r->data = make_packer(r, FILE_DATA, r->seed[0], r->repo->params.frame_plain, target);
+	packer_listed(r->data, inventory_listed_data(r->inventory));
 	r->hunks = make_packer(r, FILE_HUNKS, r->seed[1], 1, small);
 	r->lists = make_packer(r, FILE_HUNKS, r->seed[2], 1, small);
 }

@@ -361,6 +361,15 @@ static bool verify(struct vacuum *x, struct err *e)
 	return ok;
 }
 
+static uint64_t listed_data(const struct vac *v)
+{
+	uint64_t n = 0;
+
+	for (int f = VAC_DATA; f < VAC_FOLDERS; f++)
+		n += v->lists[f].n;
+	return n;
+}
+
 bool copy_victims(struct vacuum *x, int below, struct err *e)
 {
 	int64_t begun = x->repo->env->ticks(x->repo->env);
@@ -371,6 +380,7 @@ bool copy_victims(struct vacuum *x, int below, struct err *e)
 	bool ok = true, whole;
 	size_t n, i;
 
+	packer_listed(x->data, listed_data(&x->v));
 	c = candidates(x, below, &n);
 	for (i = 0; ok && i < n; i++) {
 		h = &x->v.held[c[i].number];

@@ -44,6 +44,17 @@ const char *folder_of(enum file_type type, const struct id *name, char out[16])
 	return out;
 }
 
+#define FOLDER_FILLED 1000 /* what most storage lists in one answer */
+
+unsigned folders_for(uint64_t bundles)
+{
+	unsigned n = 1;
+
+	while (n < DATA_FOLDERS && bundles >= n * (uint64_t)FOLDER_FILLED)
+		n *= 2;
+	return n;
+}
+
 void name_of_id(const struct id *id, char out[2 * ID_SIZE + 1])
 {
 	hex_encode(id->b, ID_SIZE, out);

@@ -134,9 +134,17 @@ struct span repo_readme(void);
 void name_random(struct env *env, char out[RANDOM_NAME_LEN + 1]);
 bool name_is_random(const char *name);
 
-/* The folder of a file named by a digest: "data/7" (its first digit), "hunks", "index".
- */
+#define DATA_FOLDERS 16 /* data/0 to data/f */
+
+/* The folder of a file named by a digest: "data/7" (first digit), "hunks", "index". */
 const char *folder_of(enum file_type type, const struct id *name, char out[16]);
+
+/*
+ * How many of the folders of data a writer fills where there are so many bundles; the
+ * first ones. Each that is there costs all who list the bundles a trip.
+ */
+unsigned folders_for(uint64_t bundles);
+
 void name_of_id(const struct id *id, char out[2 * ID_SIZE + 1]);
 bool id_of_name(const char *name, struct id *id);
 

@@ -172,8 +172,8 @@ static void test_header(void **s)
 static void test_trailer(void **s)
 {
 	struct bundle_trailer got, t = {.directory_at = 100, .directory_stored = 72,
-	    .directory_digest = {9, 8}, .total = 316, .run = "20261121060000-ab-1",
-	    .salt = {5, 4}, .digest = {{7, 6}}};
+	    .pick = 11, .directory_digest = {9, 8}, .total = 316,
+	    .run = "20261121060000-ab-1", .salt = {5, 4}, .digest = {{7, 6}}};
 	uint8_t out[3 + BUNDLE_TRAIL_SIZE] = {1, 2, 3};
 	struct fault f;
 	size_t i;
@@ -181,7 +181,8 @@ static void test_trailer(void **s)
 	(void)s;
 	bundle_trailer_encode(&t, out + 3);
 	assert_true(bundle_trailer_decode(span_of(out, sizeof out), &got, &f));
-	assert_true(got.directory_at == 100 && got.directory_stored == 72);
+	assert_true(got.directory_at == 100 && got.directory_stored == 72 &&
+	    got.pick == 11);
 	assert_memory_equal(got.directory_digest, t.directory_digest, DIGEST_SHORT);
 	assert_int_equal(got.total, 316);
 	assert_string_equal(got.run, t.run);

@@ -245,6 +245,32 @@ static void test_steps(void **state)
 	end(&w);
 }
 
+/* A repository of this size has so many folders of data; hunks go where hunks go. */
+static void test_folders(void **state)
+{
+	static const struct { uint64_t listed; unsigned folders; } t[] = {
+	    {0, 1}, {900, 1}, {1000, 2}, {2000, 4}, {4000, 8}, {8000, 16}, {1000000, 16}};
+	struct world w;
+	struct err e = ERR_EMPTY;
+	uint8_t first;
+
+	(void)state;
+	assert_int_equal(folders_for(999), 1);
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		assert_int_equal(folders_for(t[i].listed), t[i].folders);
+		begin(&w, 2, 2);
+		packer_listed(w.p, t[i].listed);
+		add_all(&w);
+		assert_true(packer_flush(w.p, &e));
+		check_all(&w);
+		for (uint32_t k = 0; k < inventory_count(w.inv); k++) {
+			first = inventory_get(w.inv, k)->name.b[0] >> 4;
+			assert_true(first < t[i].folders);
+		}
+		end(&w);
+	}
+}
+
 static void test_unfinished(void **state)
 {
 	struct world w;
@@ -460,6 +486,7 @@ int main(void)
 	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_sizes),
 	    cmocka_unit_test(test_steps),
+	    cmocka_unit_test(test_folders),
 	    cmocka_unit_test(test_unfinished),
 	    cmocka_unit_test(test_failing),
 	    cmocka_unit_test(test_spool),
