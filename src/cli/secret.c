@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "cli/shell.h"
 #include "cli/signals.h"
 
 #define SECRET_MAX 4096
@@ -127,44 +127,26 @@ static bool from_file(const char *path, struct held_secret *out, struct err *e)
 
 static bool from_command(const char *command, struct held_secret *out, struct err *e)
 {
+	static const char name[] = "BALE_PASSPHRASE_COMMAND";
 	static const char what[] = "the output of BALE_PASSPHRASE_COMMAND";
-	char *argv[] = {"sh", "-c", (char *)command, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t pipe_signal;
-	int fd[2], status = -1, failed;
+	int fd[2], status = -1;
 	pid_t pid;
 	bool ok;
 
 	out->secret.kind = SECRET_PASSPHRASE;
 	if (pipe2(fd, O_CLOEXEC) < 0)
-		return err_sys(e, errno, "make a pipe for BALE_PASSPHRASE_COMMAND");
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fd[1], STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attr, &pipe_signal);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	failed = posix_spawn(&pid, "/bin/sh", &actions, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
+		return err_sys(e, errno, "make a pipe for %s", name);
+	ok = shell_start(command, name, fd[1], false, &pid, e);
 	sys_close(fd[1]);
-	if (failed) {
+	if (!ok) {
 		sys_close(fd[0]);
-		return err_sys(e, failed, "run BALE_PASSPHRASE_COMMAND");
+		return false;
 	}
 	ok = read_all(fd[0], what, &out->hold, e);
 	sys_close(fd[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!ok)
-		return false;
-	if (status != 0)
-		return err_set(e, ERR_AUTH, "BALE_PASSPHRASE_COMMAND failed (%s %d)",
-		    WIFEXITED(status) ? "exit status" : "signal",
-		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-	return one_line(&out->hold, what, e);
+	return ok && shell_ended(status, name, ERR_AUTH, e) && one_line(&out->hold, what, e);
 }
 
 static bool from_variable(char *value, struct held_secret *out, struct err *e)

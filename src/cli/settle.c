@@ -6,42 +6,18 @@
 #include "cli/settle.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/shell.h"
 #include "cli/signals.h"
 
 #define LOOK_NS 50000000 /* between two looks at the command and at the flag */
 
-extern char **environ;
-
-static int start(const char *command, pid_t *pid)
-{
-	char *argv[] = {"sh", "-c", (char *)command, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t pipe_signal;
-	int failed;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	posix_spawnattr_init(&attr);
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
-	posix_spawnattr_setsigdefault(&attr, &pipe_signal);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	failed = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return failed;
-}
+static const char what[] = "the command of --settle";
 
 /* False: stopped. */
 static bool wait_for(pid_t pid, int *status)
@@ -65,19 +41,14 @@ static bool wait_for(pid_t pid, int *status)
 
 static bool settle(void *arg, struct err *e)
 {
-	const char *command = arg;
-	int status = -1, failed;
+	int status = -1;
 	pid_t pid;
 
-	failed = start(command, &pid);
-	if (failed)
-		return err_sys(e, failed, "run the command of --settle");
+	if (!shell_start(arg, what, STDERR_FILENO, true, &pid, e))
+		return false;
 	if (!wait_for(pid, &status))
 		return err_set(e, ERR_STOPPED, "stopped");
-	return status == 0 ||
-	       err_set(e, ERR_IO, "the command of --settle failed (%s %d)",
-		   WIFEXITED(status) ? "exit status" : "signal",
-		   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return shell_ended(status, what, ERR_IO, e);
 }
 
 void settle_use(struct cli *c)
