@@ -1,17 +1,14 @@
 /* bale backup */
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/settle.h"
 #include "cli/signals.h"
 #include "cli/status.h"
 #include "cli/text.h"
 #include "cli/version.h"
+#include "cli/who.h"
 #include "engine/backup.h"
 #include "tree/filter.h"
 
@@ -24,8 +21,7 @@
 /* What the options are made of, as long as they are in use. */
 struct wish {
 	struct backup_options o;
-	struct utsname host;
-	char *user;
+	struct who who;
 	struct filter *filter;
 	const char **tags;
 };
@@ -93,14 +89,11 @@ static bool read_filter(struct cli *c, struct wish *w, struct err *e)
 
 static void read_names(struct cli *c, struct wish *w)
 {
-	struct passwd *pw = getpwuid(geteuid());
 	const char *set = options_value(&c->options, "set");
 
-	if (uname(&w->host) != 0 || !w->host.nodename[0])
-		strcpy(w->host.nodename, "localhost");
-	w->user = pw ? mem_strdup(pw->pw_name) : mem_printf("%u", (unsigned)geteuid());
-	w->o.host = w->host.nodename;
-	w->o.user = w->user;
+	who_init(&w->who);
+	w->o.host = w->who.host.nodename;
+	w->o.user = w->who.user;
 	w->o.set = set ? set : w->o.host;
 	w->o.program = "bale " BALE_VERSION;
 }
@@ -133,7 +126,7 @@ static bool read_options(struct cli *c, struct wish *w, struct err *e)
 static void release(struct wish *w)
 {
 	filter_free(w->filter);
-	free(w->user);
+	who_release(&w->who);
 	free(w->tags);
 }
 

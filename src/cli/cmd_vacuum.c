@@ -2,9 +2,11 @@
 #include <inttypes.h>
 
 #include "cli/cli.h"
+#include "cli/settle.h"
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "cli/version.h"
+#include "cli/who.h"
 #include "engine/vacuum.h"
 
 #define COLUMN 10
@@ -179,6 +181,10 @@ static void tell_text(struct cli *c, const struct vacuum_options *o,
 	text_size(&peak, cli_peak());
 	report_text(&c->report, "\n storage  %s\n took     %s, peak %s\n", buf_str(&storage),
 	    buf_str(&time), buf_str(&peak));
+	if (res->strict && !o->sole_client)
+		report_text(&c->report,
+		    " strict   what is condemned is deleted by whoever condemned it, and only when "
+		    "backups of every client show that it is known to them (bale client list)\n");
 	if (o->run)
 		show_run(c, o, res);
 	else
@@ -213,6 +219,7 @@ static void tell_json(struct cli *c, const struct vacuum_options *o,
 	}
 	json_object_set_new(line, "thresholds", list);
 	line_count(line, "below", (uint64_t)res->below);
+	line_flag(line, "strict", res->strict);
 	line_count(line, "bundles", res->bundles);
 	line_count(line, "chunks", res->chunks);
 	line_count(line, "live_chunks", res->live_chunks);
@@ -254,11 +261,14 @@ static bool read_bounds(struct cli *c, struct vacuum_options *o, struct err *e)
 	return true;
 }
 
-static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
+static bool read_options(
+    struct cli *c, const struct who *who, struct vacuum_options *o, struct err *e)
 {
 	long below = -1;
 
 	vacuum_options_init(o);
+	o->host = who->host.nodename;
+	o->user = who->user;
 	if (!options_number(&c->options, "below", 0, 100, &below, e))
 		return false;
 	o->below = (int)below;
@@ -266,6 +276,7 @@ static bool read_options(struct cli *c, struct vacuum_options *o, struct err *e)
 	o->deletes = DELETES;
 	o->combine = options_has(&c->options, "combine");
 	o->sole_client = options_has(&c->options, "sole-client");
+	o->strict = options_has(&c->options, "strict");
 	o->program = "bale " BALE_VERSION;
 	o->stop = &signals_stop;
 	o->cache_dir = c->cache_dir;
@@ -288,16 +299,24 @@ static bool run(struct cli *c, struct err *e)
 {
 	struct vacuum_options o;
 	struct vacuum_result res = {0};
+	struct who who;
+	bool ok;
 
-	if (!read_options(c, &o, e) || !cli_open(c, e))
-		return false;
-	o.transfers = c->repo->transfers;
-	if (!vacuum_run(c->repo, &o, &c->listener.monitor, &res, e))
-		return e->kind == ERR_NOSPACE && no_room(&o, e);
+	who_init(&who);
+	ok = read_options(c, &who, &o, e) && cli_open(c, e);
+	if (ok) {
+		o.transfers = c->repo->transfers;
+		settle_use(c);
+		ok = vacuum_run(c->repo, &o, &c->listener.monitor, &res, e) ||
+		    (e->kind == ERR_NOSPACE && no_room(&o, e));
+	}
 	listener_end(&c->listener);
-	tell_text(c, &o, &res);
-	tell_json(c, &o, &res);
-	return true;
+	if (ok) {
+		tell_text(c, &o, &res);
+		tell_json(c, &o, &res);
+	}
+	who_release(&who);
+	return ok;
 }
 
 static const struct option_def options[] = {
@@ -308,6 +327,8 @@ static const struct option_def options[] = {
     {0, "max-time", "TIME", "copy for no longer than that"},
     {0, "sole-client", NULL, "nobody else uses the repository: wait for nobody"},
     {0, "grace", "TIME", "wait longer than a day before deleting"},
+    {0, "strict", NULL, "wait until all clients show that they know what is condemned"},
+    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
     {'j', "jobs", "N", "processors to use (all)"},
     {0},
 };

@@ -85,10 +85,13 @@ void vac_release(struct vac *v)
 
 bool vac_survey(struct vac *v, struct err *e)
 {
-	return vac_list(v, e) && vac_read_notes(v, e) && vac_check_vanished(v, e) &&
+	bool ok = vac_list(v, e) && vac_read_notes(v, e) && vac_check_vanished(v, e) &&
 	    vac_read_bands(v, e) && vac_recall(v, e) && vac_roll_call(v, e) &&
 	    vac_read_deltas(v, e) && vac_check_bundles(v, e) && vac_mark(v, e) &&
 	    vac_share(v, e);
+
+	v->result->strict = v->strict;
+	return ok;
 }
 
 /* The folder of the cache gives room for what does not fit into memory. */

@@ -60,6 +60,7 @@ struct vacuum_result {
 	struct vacuum_threshold thresholds[VACUUM_THRESHOLDS];
 	int below;             /* the threshold that applies */
 	bool below_chosen;     /* by the rule */
+	bool strict;           /* strict mode: what is condemned waits for evidence too */
 	/* with run */
 	char awaited[48];      /* a band that deletion has to wait for; "" for none */
 	char band[48];
