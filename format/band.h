@@ -27,6 +27,9 @@ struct band_name {
 	uint64_t counter; /* from 1 to BAND_COUNTER_MAX, without gaps, per client */
 };
 
+/* Whether it can be the id of a client. */
+bool client_valid(struct span id);
+
 void band_name_make(
     struct band_name *n, int64_t start_ns, const char *client, uint64_t counter);
 bool band_name_parse(struct span text, struct band_name *n);

@@ -15,6 +15,11 @@ static const char *const kinds[] = {"head", "part", "tail", "removed", "fence"};
 /* stamp and client, with a hyphen behind each */
 #define BEFORE_COUNTER (STAMP_SIZE + 1 + CLIENT_SIZE + 1)
 
+bool client_valid(struct span id)
+{
+	return base32_valid(id, CLIENT_SIZE);
+}
+
 void band_name_make(
     struct band_name *n, int64_t start_ns, const char *client, uint64_t counter)
 {

@@ -36,7 +36,6 @@ bool digits_decode(const uint8_t *p, size_t n, uint64_t *v);
 
 /* n characters [0-9a-v]: ids of clients, random parts of names. */
 bool base32_valid(struct span s, size_t n);
-bool client_valid(struct span s);
 bool feature_valid(struct span s);
 
 /*

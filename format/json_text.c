@@ -282,11 +282,6 @@ bool base32_valid(struct span s, size_t n)
 	return s.n == n;
 }
 
-bool client_valid(struct span s)
-{
-	return base32_valid(s, CLIENT_SIZE);
-}
-
 bool feature_valid(struct span s)
 {
 	size_t i;

@@ -183,8 +183,9 @@ static void tell_text(struct cli *c, const struct vacuum_options *o,
 	    buf_str(&time), buf_str(&peak));
 	if (res->strict && !o->sole_client)
 		report_text(&c->report,
-		    " strict   what is condemned is deleted by whoever condemned it, and only when "
-		    "backups of every client show that it is known to them (bale client list)\n");
+		    " strict   what is condemned is deleted by whoever condemned it, and only "
+		    "when backups of every client show that it is known to them (bale client "
+		    "list)\n");
 	if (o->run)
 		show_run(c, o, res);
 	else

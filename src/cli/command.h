@@ -43,8 +43,8 @@ extern const struct command *const commands[];
 /* NULL where there is none of that name. */
 const struct command *command_find(const char *name);
 
-extern const struct command cmd_backup, cmd_cat, cmd_doctor, cmd_help, cmd_init, cmd_key,
-    cmd_list, cmd_ls, cmd_pin, cmd_prune, cmd_remove, cmd_restore, cmd_tag, cmd_undelete,
-    cmd_unpin, cmd_vacuum, cmd_validate, cmd_version;
+extern const struct command cmd_backup, cmd_cat, cmd_client, cmd_doctor, cmd_help,
+    cmd_init, cmd_key, cmd_list, cmd_ls, cmd_pin, cmd_prune, cmd_remove, cmd_restore,
+    cmd_tag, cmd_undelete, cmd_unpin, cmd_vacuum, cmd_validate, cmd_version;
 
 #endif

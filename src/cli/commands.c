@@ -18,6 +18,7 @@ const struct command *const commands[] = {
     &cmd_pin,
     &cmd_unpin,
     &cmd_vacuum,
+    &cmd_client,
     &cmd_doctor,
     &cmd_key,
     &cmd_help,

@@ -10,14 +10,14 @@
 #include "base/err.h"
 
 /*
- * Start `command`, which messages call `what`. Its standard output is the descriptor `out`.
- * Apart: in a process group of its own, that a signal may end with all it has started, and
- * with nothing to read.
+ * Start `command`, which messages call `what`. Its standard output is the descriptor
+ * `out`. Apart: in a process group of its own, that a signal may end with all it has
+ * started, and with nothing to read.
  */
 bool shell_start(const char *command, const char *what, int out, bool apart, pid_t *pid,
     struct err *e);
 
-/* What came of it, as waitpid tells: false, with an error of the kind, where it has failed. */
+/* What came of it, as waitpid tells: false, and an error of the kind, where it failed. */
 bool shell_ended(int status, const char *what, enum err_kind kind, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* The host by its kernel, the user by the effective id, which is what files are made under. */
+/* The host by its kernel, the user by the effective id, under which files are made. */
 #include "cli/who.h"
 
 #include <pwd.h>

@@ -53,25 +53,33 @@ static bool parse_line(struct client_state *s, const char *line)
 	return false;
 }
 
-void client_state_load(struct cache *c, struct env *env, struct client_state *out)
+bool client_state_look(struct cache *c, struct client_state *out)
 {
 	struct buf text = BUF_EMPTY;
 	char *line, *save = NULL;
 	bool ok;
 
 	*out = (struct client_state){.counter = 0};
-	ok = cache_owned(c) && cache_get(c, CLIENT_FILE, &text);
+	ok = cache_get(c, CLIENT_FILE, &text);
 	if (ok) {
 		buf_str(&text);
 		for (line = strtok_r((char *)text.p, "\n", &save); ok && line;
 		     line = strtok_r(NULL, "\n", &save))
 			ok = parse_line(out, line);
 	}
-	if (!ok || !out->id[0]) {
-		client_state_release(out);
-		fresh(env, out);
-	}
 	buf_release(&text);
+	ok = ok && out->id[0];
+	if (!ok) {
+		client_state_release(out);
+		*out = (struct client_state){.counter = 0};
+	}
+	return ok;
+}
+
+void client_state_load(struct cache *c, struct env *env, struct client_state *out)
+{
+	if (!cache_owned(c) || !client_state_look(c, out))
+		fresh(env, out);
 }
 
 void client_state_release(struct client_state *s)
@@ -158,6 +166,11 @@ void client_state_found(struct repo *r, const char *cache_dir)
 	client_state_save(c, &s);
 	client_state_release(&s);
 	cache_close(c);
+}
+
+void client_state_drop(struct cache *c)
+{
+	cache_drop(c, CLIENT_FILE);
 }
 
 void client_state_save(struct cache *c, const struct client_state *s)

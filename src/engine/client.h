@@ -29,6 +29,9 @@ struct client_state {
 void client_state_found(struct repo *r, const char *cache_dir);
 
 void client_state_load(struct cache *c, struct env *env, struct client_state *out);
+
+/* For who begins no run: what is kept, whoever is at work with it; false: nothing is. */
+bool client_state_look(struct cache *c, struct client_state *out);
 void client_state_release(struct client_state *s);
 
 /*
@@ -46,5 +49,8 @@ void client_state_meet(struct client_state *s, const char *id);
 
 /* Best effort. */
 void client_state_save(struct cache *c, const struct client_state *s);
+
+/* The next run is a new client's. Best effort. */
+void client_state_drop(struct cache *c);
 
 #endif

@@ -117,15 +117,10 @@ bool clients_put(struct repo *r, const struct client *c, uint64_t *size, struct 
 bool clients_retire(struct repo *r, const char *id, struct err *e)
 {
 	struct client c = {.retired = true, .time = r->env->now(r->env)};
-	struct band_name n;
 	uint64_t size = 0;
-	char *band = mem_printf("20000101000000-%s-1", id);
-	bool ok = band_name_parse(span_str(band), &n);
 
-	free(band);
-	if (!ok)
-		return err_set(
-		    e, ERR_USAGE, "%s is not a client: its bands have such in their names", id);
-	memcpy(c.id, n.client, sizeof c.id);
+	if (!client_valid(span_str(id)))
+		return err_set(e, ERR_USAGE, "%s is no client's id", id);
+	memcpy(c.id, id, sizeof c.id);
 	return clients_put(r, &c, &size, e);
 }

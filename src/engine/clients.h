@@ -33,7 +33,7 @@ bool clients_put(
 
 /*
  * A client will never come back: nobody need ask it any more. For who knows that for
- * certain. ERR_USAGE where `id` is no client's.
+ * certain. ERR_USAGE where `id` cannot be a client's.
  */
 bool clients_retire(struct repo *r, const char *id, struct err *e);
 

@@ -34,24 +34,41 @@ bool strict_register(struct band_run *r, struct err *e)
 	return !arrives_late(r->repo) || enlist(r, e);
 }
 
+/*
+ * Nobody asks for what a retired client relies on, nor for what it stores, even if it
+ * registered again: who knows of the one may not see the other. So nothing is done under
+ * its name any more.
+ */
+static bool start_anew(struct band_run *r, struct err *e)
+{
+	if (!band_run_give_up(r, e))
+		return false;
+	client_state_drop(r->cache);
+	return err_set(e, ERR_REFUSED,
+	    "this client, %s, was retired, and nothing was done: it is a new client from now "
+	    "on; run it again",
+	    r->client.id);
+}
+
 bool strict_find(struct band_run *r, const struct store_listing *l, struct err *e)
 {
 	struct clients all = {NULL, 0, 0};
+	const struct client *self;
 	struct err why = ERR_EMPTY;
-	bool ok = clients_read(r->repo, l, &all, &why);
+	bool ok = clients_read(r->repo, l, &all, &why), retired;
 	size_t i;
 
 	/* One that cannot be read is one. */
 	r->strict = arrives_late(r->repo) || !ok || clients_any(&all);
-	for (i = 0; i < all.n; i++) {
+	for (i = 0; i < all.n; i++)
 		client_state_meet(&r->client, all.v[i].id);
-		/* Retired, and back: nobody has asked it since. */
-		if (all.v[i].retired && strcmp(all.v[i].id, r->client.id) == 0)
-			r->client.leave = r->client.enlisted = false;
-	}
 	/* It stays so, even if no registration is seen any more. */
 	r->strict |= r->client.enlisted;
+	self = clients_find(&all, r->client.id);
+	retired = self && self->retired;
 	clients_release(&all);
+	if (retired)
+		return start_anew(r, e);
 	if (ok || why.kind == ERR_CORRUPT || why.kind == ERR_NEWER)
 		return true;
 	*e = why;

@@ -24,6 +24,9 @@ bale_is 2 "a set called latest" backup -r x --set latest /tmp
 bale_is 2 "restore without a target" restore -r x latest
 bale_is 2 "two levels of validation" validate -r x --quick --full
 bale_is 2 "key with an unknown verb" key -r x frob
+bale_is 2 "client with an unknown verb" client -r x frob
+bale_is 2 "client list of one" client -r x list 0123456789abcdef
+bale_is 2 "client retire of nobody" client -r x retire
 
 bale_is 2 "errors in JSON" list -r x --frob --json
 is "$(jq -r '.type + " " + .kind + " " + (.status | tostring)' "$T/err")" "error usage 2" \
@@ -38,8 +41,8 @@ bale_is 0 "--version" --version
 bale_is 0 "version in JSON" version --json
 is "$(field .type)" summary "ends with a summary"
 bale_is 2 "help for an unknown command" help frobnicate
-for c in init backup list ls cat restore validate prune remove undelete tag pin unpin doctor key \
-	help version; do
+for c in init backup list ls cat restore validate prune remove undelete tag pin unpin vacuum \
+	client doctor key help version; do
 	bale_is 0 "help $c" help $c
 	mv "$T/out" "$T/help"
 	bale_is 0 "$c --help" $c --help
