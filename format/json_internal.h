@@ -85,7 +85,7 @@ bool json_reader_end(const struct json_reader *r, struct fault *f);
 
 uint64_t json_get_u64(struct json_reader *r, const char *key, uint64_t min, uint64_t max);
 bool json_get_bool(struct json_reader *r, const char *key);
-/* A member that may be left out. */
+/* Whether a member that may be left out is there. */
 bool json_has(const struct json_reader *r, const char *key);
 int64_t json_get_time(struct json_reader *r, const char *key);
 void json_get_hex(struct json_reader *r, const char *key, uint8_t *out, size_t n);

@@ -61,6 +61,7 @@ static void fill_rest(struct band *b)
 
 	b->end = START + 1;
 	b->settled = true;
+	b->leave = true;
 	b->prev = mem_strdup("20261117021007-" CLIENT "-6");
 	string_list_add(&b->seen, span_str("tomb-1"));
 	string_list_add(&b->seen, span_str("tomb-2"));
@@ -107,7 +108,7 @@ static void same_rest(const struct band *a, const struct band *b)
 {
 	size_t i;
 
-	assert_true(a->end == b->end && a->settled == b->settled);
+	assert_true(a->end == b->end && a->settled == b->settled && a->leave == b->leave);
 	assert_string_equal(a->prev ? a->prev : "", b->prev);
 	same_list(&a->seen, &b->seen);
 	same_list(&a->deltas, &b->deltas);
