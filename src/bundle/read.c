@@ -47,7 +47,8 @@ out:
 	return false;
 }
 
-/* The header that the trailer goes with; false where the digest says that it is another.
+/*
+ * The header that the trailer goes with; false where the digest says that it is another.
  */
 static bool rebuild_head(struct repo *r, const struct bundle *b,
     const struct bundle_trailer *t, uint8_t head[FILE_HEAD_SIZE])

@@ -78,7 +78,8 @@ void chunk_reader_expect(
 bool chunk_reader_bundle(struct chunk_reader *cr, enum file_type type,
     const struct id *name, struct bundle **out, struct err *e);
 
-/* The span is valid until the next call. ERR_CORRUPT where the slot holds something else.
+/*
+ * The span is valid until the next call. ERR_CORRUPT where the slot holds something else.
  */
 bool chunk_read(struct chunk_reader *cr, enum file_type type, const struct id *bundle,
     uint32_t slot, const struct id *want, struct span *out, struct err *e);

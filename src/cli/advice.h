@@ -14,7 +14,8 @@ enum deletion {
 	DELETION_UNSAFE,   /* listings or deletes do not work */
 };
 
-/* With a grace of 24 h, of which a file may take half until listings show it everywhere.
+/*
+ * With a grace of 24 h, of which a file may take half until listings show it everywhere.
  */
 enum deletion advice_deletion(enum mount_class class, const struct doctor_result *r);
 

@@ -65,7 +65,8 @@ size_t valid_band_number(const struct valid *v, const char *name)
 									      : SIZE_MAX;
 }
 
-/* QUICK reads tails, and parts where there is no tail; only STORED reads what has ended.
+/*
+ * QUICK reads tails, and parts where there is no tail; only STORED reads what has ended.
  */
 static enum vlook look_band(struct valid *v, struct vfile *f)
 {

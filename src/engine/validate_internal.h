@@ -103,7 +103,8 @@ struct vset {
 	size_t n, cap;
 };
 
-/* Frames of a bundle of hunks that stand behind the one read last, and that one opened.
+/*
+ * Frames of a bundle of hunks that stand behind the one read last, and that one opened.
  */
 struct vahead {
 	struct id bundle;

@@ -1,4 +1,5 @@
-/* Deltas as files: a header in the open, which is also the associated data, and one seal.
+/*
+ * Deltas as files: a header in the open, which is also the associated data, and one seal.
  */
 #include "repo/repo.h"
 

@@ -219,7 +219,8 @@ static void json_forgery(void **state)
 	repo_close(r);
 }
 
-/* Open members cannot be changed under a sealed part, though their digest be made anew.
+/*
+ * Open members cannot be changed under a sealed part, though their digest be made anew.
  */
 static void json_open_is_bound(void **state)
 {

@@ -121,7 +121,8 @@ static void test_killed(void **state)
 	fixture_teardown(&f);
 }
 
-/* An interrupted run leaves a band without a tail; one that was killed also torn bundles.
+/*
+ * An interrupted run leaves a band without a tail; one that was killed also torn bundles.
  */
 static void test_interrupted(void **state)
 {
@@ -349,8 +350,7 @@ static void check_data_flip(struct fixture *f, const struct file *file, size_t a
 	assert_true(id_of_name(file->name, &name));
 	assert_true(bundle_open(f->repo, FILE_DATA, &name, &b, &e));
 	lost = lost_by(b, at);
-	/* The header is not needed to read a bundle whose end is not also its beginning.
-	 */
+	/* The header is not needed to read a bundle whose end is not also its beginning. */
 	if (at < FILE_HEAD_SIZE && b->size > BUNDLE_TAIL)
 		lost.end = lost.first = 0;
 	expect(f, &lost, x);
@@ -467,8 +467,7 @@ static void test_heals(void **state)
 	forget(&h);
 	assert_int_equal(records(f.clean), 1);
 
-	/* Known already: not recorded again. What can be had of it elsewhere is not lost.
-	 */
+	/* Known already: not recorded again. What can be had of it elsewhere is not lost. */
 	fixture_backup_well(&f, "one", "one", snapshot);
 	hear(&f, f.clean, VALIDATE_FULL, &h);
 	assert_int_equal(h.n, 1);
