@@ -182,8 +182,7 @@ static bool name_it(struct build *b, struct bundle_trailer *t, struct err *e)
 	}
 }
 
-static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], struct store_source *source, struct err *e)
+static bool compose(void *arg, unsigned attempt, struct repo_file *out, struct err *e)
 {
 	struct build *b = arg;
 	const struct sealer *sealer = keyring_sealer(b->repo->keys, PURPOSE_TABLES);
@@ -202,8 +201,8 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 
 	buf_clear(&b->directory);
 	nonce_derive(nonce, b->seed, BUILD_LANE_DIRECTORY, ticket);
-	seal(
-	    sealer, nonce, span_of(b->head, sizeof b->head), buf_span(&plain), &b->directory);
+	seal(sealer, nonce, span_of(b->head, sizeof b->head), buf_span(&plain),
+	    &b->directory);
 	buf_release(&plain);
 
 	trail.directory_at = FILE_HEAD_SIZE + b->stored;
@@ -213,14 +212,14 @@ static bool compose(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
 	memcpy(trail.run, b->run, sizeof trail.run);
 	if (!name_it(b, &trail, e))
 		return false;
-	*source = (struct store_source){b->size, read_some, b};
-	name_of_id(&b->name, name);
-	folder_of(b->type, &b->name, folder);
+	out->source = (struct store_source){b->size, read_some, b};
+	name_of_id(&b->name, out->name);
+	folder_of(b->type, &b->name, out->folder);
 	return true;
 }
 
 bool build_put(struct build *b, struct repo *r, struct err *e)
 {
 	b->repo = r;
-	return repo_put_from(r, compose, b, e);
+	return repo_put(r, compose, b, e);
 }

@@ -17,8 +17,8 @@ struct delta_put {
 };
 
 /* Each attempt has its own salt, and so its own nonce and name. */
-static bool compose_delta(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], const struct span **parts, size_t *n_parts, struct err *e)
+static bool compose_delta(
+    void *arg, unsigned attempt, struct repo_file *out, struct err *e)
 {
 	struct delta_put *p = arg;
 	struct env *env = p->r->env;
@@ -38,10 +38,10 @@ static bool compose_delta(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 
 	p->parts[0] = span_of(p->head, FILE_HEAD_SIZE);
 	p->parts[1] = buf_span(&p->sealed);
 	digest_name(p->name, p->parts, 2);
-	name_of_id(p->name, name);
-	folder_of(FILE_DELTA, p->name, folder);
-	*parts = p->parts;
-	*n_parts = 2;
+	name_of_id(p->name, out->name);
+	folder_of(FILE_DELTA, p->name, out->folder);
+	out->parts = p->parts;
+	out->n_parts = 2;
 	return true;
 }
 

@@ -76,65 +76,36 @@ static bool give_up(struct err *e, const char *doing, const char *folder,
 	    (ns + SECOND / 2) / SECOND);
 }
 
-/* One file on its way, under one name after the other. */
-struct attempt {
-	repo_compose_fn *compose;
-	repo_source_fn *source; /* instead */
-	void *arg;
-	char name[NAME_MAX_LEN + 1], folder[16];
-};
-
-/* STEP_END: put. STEP_FAILED: it cannot even be composed. STEP_ITEM: see *e. */
-static enum step attempt(struct repo *r, struct attempt *a, unsigned n, struct err *e)
+static bool put_once(struct repo *r, const struct repo_file *f, struct err *e)
 {
-	const struct span *parts;
-	struct store_source source;
-	size_t n_parts;
-	bool ok;
-
-	if (a->source ? !a->source(a->arg, n, a->name, a->folder, &source, e)
-		      : !a->compose(a->arg, n, a->name, a->folder, &parts, &n_parts, e))
-		return STEP_FAILED;
-	ok = a->source ? store_put_from(r->store, a->folder, a->name, &source, e)
-		       : store_put(r->store, a->folder, a->name, parts, n_parts, e);
-	return ok ? STEP_END : STEP_ITEM;
-}
-
-static bool put_again(struct repo *r, struct attempt *a, struct err *e)
-{
-	int64_t start = r->env->ticks(r->env), pause, spent;
-	struct err why = ERR_EMPTY;
-	enum step st;
-
-	for (unsigned n = 0; (st = attempt(r, a, n, &why)) != STEP_END; n++) {
-		pause = pause_after(n, a->name);
-		spent = r->env->ticks(r->env) - start;
-		if (st == STEP_FAILED || (why.kind != ERR_IO && why.kind != ERR_EXISTS) ||
-		    spent + pause > r->patience) {
-			if (e)
-				*e = why;
-			return st != STEP_FAILED && give_up(e, "not stored", a->folder,
-			                                a->name, n + 1, spent);
-		}
-		tell(r, a->folder, a->name, &why, n);
-		if (!pause_for(r, pause, e))
-			return false;
-	}
-	return true;
+	return f->parts ? store_put(r->store, f->folder, f->name, f->parts, f->n_parts, e)
+	                : store_put_from(r->store, f->folder, f->name, &f->source, e);
 }
 
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e)
 {
-	struct attempt a = {.compose = compose, .arg = arg};
+	int64_t start = r->env->ticks(r->env), pause, spent;
+	struct err why = ERR_EMPTY;
 
-	return put_again(r, &a, e);
-}
+	for (unsigned n = 0;; n++) {
+		struct repo_file f = {.parts = NULL};
 
-bool repo_put_from(struct repo *r, repo_source_fn *compose, void *arg, struct err *e)
-{
-	struct attempt a = {.source = compose, .arg = arg};
-
-	return put_again(r, &a, e);
+		if (!compose(arg, n, &f, e))
+			return false;
+		if (put_once(r, &f, &why))
+			return true;
+		pause = pause_after(n, f.name);
+		spent = r->env->ticks(r->env) - start;
+		if ((why.kind != ERR_IO && why.kind != ERR_EXISTS) ||
+		    spent + pause > r->patience) {
+			if (e)
+				*e = why;
+			return give_up(e, "not stored", f.folder, f.name, n + 1, spent);
+		}
+		tell(r, f.folder, f.name, &why, n);
+		if (!pause_for(r, pause, e))
+			return false;
+	}
 }
 
 bool repo_settle(struct repo *r, bool *settled, struct err *e)

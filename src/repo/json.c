@@ -89,8 +89,8 @@ void json_compose(struct repo *r, const char *type, const char *name,
 	json_file_end(out, &digest);
 }
 
-static bool compose_json(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], const struct span **parts, size_t *n_parts, struct err *e)
+static bool compose_json(
+    void *arg, unsigned attempt, struct repo_file *out, struct err *e)
 {
 	struct json_put *p = arg;
 	char random[RANDOM_NAME_LEN + 1];
@@ -102,10 +102,10 @@ static bool compose_json(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1
 	buf_clear(&p->file);
 	json_compose(p->r, p->type, p->name, p->body, &p->file);
 	p->part = buf_span(&p->file);
-	strcpy(name, p->name);
-	strcpy(folder, p->folder);
-	*parts = &p->part;
-	*n_parts = 1;
+	strcpy(out->name, p->name);
+	strcpy(out->folder, p->folder);
+	out->parts = &p->part;
+	out->n_parts = 1;
 	return true;
 }
 

@@ -150,23 +150,23 @@ bool id_of_name(const char *name, struct id *id);
 
 /* --- files: file.c */
 
-/*
- * One attempt at a file: fills the name and the parts, which stay valid until the next
- * call. Runs on the thread that called repo_put.
- */
-typedef bool repo_compose_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], const struct span **parts, size_t *n_parts, struct err *e);
+/* What an attempt at a file puts: parts, or, if there are none, a source. */
+struct repo_file {
+	char name[NAME_MAX_LEN + 1], folder[16];
+	const struct span *parts; /* valid until the next attempt */
+	size_t n_parts;
+	struct store_source source;
+};
+
+/* One attempt: fills *out, which is all zero, on the thread that called repo_put. */
+typedef bool repo_compose_fn(
+    void *arg, unsigned attempt, struct repo_file *out, struct err *e);
 
 /*
  * Put a file, again under a new name while the error is ERR_IO or ERR_EXISTS, with pauses
  * of 1 to 60 s, until patience ends; every other error at once. Any thread.
  */
 bool repo_put(struct repo *r, repo_compose_fn *compose, void *arg, struct err *e);
-
-/* The same for what is too large to be held. */
-typedef bool repo_source_fn(void *arg, unsigned attempt, char name[NAME_MAX_LEN + 1],
-    char folder[16], struct store_source *source, struct err *e);
-bool repo_put_from(struct repo *r, repo_source_fn *compose, void *arg, struct err *e);
 
 /*
  * Once no put is under way: *settled says whether the storage itself has all that was
