@@ -3,10 +3,11 @@
  *
  * V7: what others have condemned by now. V8: each chunk that is alive and lies in a
  * bundle which is to go must stand in another one that nobody has condemned, that
- * everybody can see by now, and that reads well: it is read here, and checked against its
- * id. Where a chunk does not, its bundle stays. A place that reads badly is put on record
- * as damaged, so that nobody relies on it again, and what should be there is copied out
- * of the condemned bundle.
+ * everybody can see by now, and that reads well: it is opened and read here as who
+ * restores does it, with nothing known of it from elsewhere, and the chunk is checked
+ * against its id. Where a chunk does not, its bundle stays. A place that reads badly is
+ * put on record as damaged, so that nobody relies on it again, and what should be there
+ * is copied out of the condemned bundle.
  *
  * Chunks are looked at by the batch, so that memory does not grow with them.
  */
@@ -54,7 +55,7 @@ struct saving {
 	size_t n, cap;
 	struct health health;
 	/* the bundle that is read */
-	struct bundle bundle; /* only what chunk_in_frame asks of it */
+	struct bundle *bundle;
 	struct need **group;
 	size_t n_group;
 	struct buf plain;
@@ -121,7 +122,7 @@ static bool find_all(struct saving *s, struct err *e)
 static bool on_frame(void *arg, uint32_t frame, struct span stored, struct err *e)
 {
 	struct saving *s = arg;
-	const struct frame_rec *f = &s->bundle.dir.frames[frame];
+	const struct frame_rec *f = &s->bundle->dir.frames[frame];
 	struct err why = ERR_EMPTY;
 	struct span chunk;
 	size_t i;
@@ -135,7 +136,7 @@ static bool on_frame(void *arg, uint32_t frame, struct span stored, struct err *
 		struct need *n = s->group[i];
 
 		if (n->slot >= f->first && n->slot - f->first < f->chunks)
-			n->read = opened && chunk_in_frame(s->x->repo, &s->bundle, n->slot,
+			n->read = opened && chunk_in_frame(s->x->repo, s->bundle, n->slot,
 			                        buf_span(&s->plain), &n->id, &chunk, NULL);
 	}
 	return true;
@@ -152,12 +153,12 @@ static bool read_frames(struct saving *s, const struct held *h, const uint32_t *
 	struct err why = ERR_EMPTY;
 	size_t i;
 
-	if (vac_frames(&s->x->v, h, &s->bundle.dir, frames, n, on_frame, s, &why))
+	if (vac_frames(&s->x->v, h, &s->bundle->dir, frames, n, on_frame, s, &why))
 		return true;
 	/* The end of the bundle is not there: what comes before it may be. */
 	for (i = 0; n > 1 && is_damage(&why) && i < n; i++) {
 		err_clear(&why);
-		vac_frames(&s->x->v, h, &s->bundle.dir, frames + i, 1, on_frame, s, &why);
+		vac_frames(&s->x->v, h, &s->bundle->dir, frames + i, 1, on_frame, s, &why);
 		if (why.kind == ERR_NONE)
 			why.kind = ERR_CORRUPT;
 	}
@@ -196,26 +197,40 @@ static void note_damage(struct saving *s, const struct held *h)
 	monitor_problem(s->x->m, PROBLEM_DAMAGED, span_str(name), &why);
 }
 
-/* All that survive in one bundle, ascending by slot. */
-static bool read_group(struct saving *s, struct err *e)
+/* The frames that hold any of the group, in order. */
+static bool read_opened(struct saving *s, const struct held *h, struct err *e)
 {
-	const struct held *h = &s->x->v.held[s->group[0]->held];
+	const struct directory *d = &s->bundle->dir;
 	uint32_t *frames = mem_array(s->n_group, sizeof *frames), f;
 	size_t n = 0, i;
 	bool ok;
 
-	s->bundle.name = h->name;
-	s->bundle.type = h->type;
-	ok = vac_directory(&s->x->v, h, &s->bundle.dir, e);
-	for (i = 0; ok && i < s->n_group; i++) {
-		f = directory_frame_of(&s->bundle.dir, s->group[i]->slot);
+	for (i = 0; i < s->n_group && s->group[i]->slot < d->n_chunks; i++) {
+		f = directory_frame_of(d, s->group[i]->slot);
 		if (n == 0 || frames[n - 1] != f)
 			frames[n++] = f;
 	}
-	ok = ok && read_frames(s, h, frames, n, e);
+	ok = n == 0 || read_frames(s, h, frames, n, e);
+	free(frames);
+	return ok;
+}
+
+/* All that survive in one bundle, ascending by slot. */
+static bool read_group(struct saving *s, struct err *e)
+{
+	const struct held *h = &s->x->v.held[s->group[0]->held];
+	struct err why = ERR_EMPTY;
+	bool ok = true;
+
+	if (bundle_open(s->x->repo, h->type, &h->name, &s->bundle, &why)) {
+		ok = read_opened(s, h, e);
+		bundle_free(s->bundle);
+	} else if (!is_damage(&why)) {
+		*e = why;
+		return false;
+	}
 	if (ok)
 		note_damage(s, h);
-	free(frames);
 	return ok;
 }
 
@@ -310,7 +325,6 @@ static void release(struct saving *s)
 {
 	map_release(&s->at);
 	health_release(&s->health);
-	directory_release(&s->bundle.dir);
 	buf_release(&s->plain);
 	free(s->needs);
 	free(s->doomed);

@@ -12,7 +12,6 @@
 #include "band/stream.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "format/delta.h"
 #include "format/tombstone.h"
 #include "repo_make.h"
 #include "stores.h"
@@ -309,61 +308,13 @@ static void add_bundle(struct ledger *l, enum file_type type, const char *name)
 	struct id id;
 	uint32_t i;
 
-	if (!id_of_name(name, &id) || map_get(&l->bundles, &id) ||
-	    !bundle_open(l->repo, type, &id, &b, &e))
-		return; /* a part of one */
+	if (!id_of_name(name, &id) || !bundle_open(l->repo, type, &id, &b, &e))
+		return; /* a part of one: who reads a chunk opens its bundle */
 	add_place(l, type, &id);
 	for (i = 0; i < b->dir.n_chunks; i++)
 		add_copy(l, &b->dir.ids[i]);
 	show_chunks(l, &l->places[l->n_places - 1]);
 	bundle_free(b);
-}
-
-/*
- * What can be read of a part of a bundle, by whoever knows the directory from elsewhere.
- */
-static void add_part(struct ledger *l, const struct delta_bundle *told)
-{
-	struct bundle b = {.name = told->name, .type = told->type, .tail_at = UINT64_MAX};
-	struct buf stored = BUF_EMPTY, plain = BUF_EMPTY;
-	const struct frame_rec *f;
-	struct span chunk;
-	uint32_t i, k;
-
-	if (!directory_decode(told->directory, &b.dir, NULL))
-		abort();
-	add_place(l, told->type, &told->name);
-	for (i = 0; i < b.dir.n_frames; i++) {
-		f = &b.dir.frames[i];
-		buf_clear(&stored);
-		if (!frame_get(l->repo, &b, i, &stored, NULL) ||
-		    !frame_open(l->repo, f, buf_span(&stored), &plain, NULL))
-			continue;
-		for (k = f->first; k < f->first + f->chunks; k++)
-			if (chunk_in_frame(
-			        l->repo, &b, k, buf_span(&plain), &b.dir.ids[k], &chunk, NULL))
-				add_copy(l, &b.dir.ids[k]);
-	}
-	show_chunks(l, &l->places[l->n_places - 1]);
-	directory_release(&b.dir);
-	buf_release(&stored);
-	buf_release(&plain);
-}
-
-static void add_delta(struct ledger *l, const char *name)
-{
-	struct buf plain = BUF_EMPTY;
-	struct delta_bundle b;
-	struct delta_iter it;
-	struct id id;
-
-	if (!id_of_name(name, &id) || !repo_get_delta(l->repo, &id, &plain, NULL))
-		return; /* a part of one */
-	if (delta_open(&it, buf_span(&plain), NULL))
-		while (delta_next_bundle(&it, &b, NULL) == STEP_ITEM)
-			if (!map_get(&l->bundles, &b.name))
-				add_part(l, &b);
-	buf_release(&plain);
 }
 
 static void add_tail(struct ledger *l, const char *file, const char *name)
@@ -455,8 +406,6 @@ static void on_put(void *arg, int client, const char *folder, const char *name)
 		add_stone(l, name);
 	else if (strcmp(folder, "hunks") == 0)
 		add_bundle(l, FILE_HUNKS, name);
-	else if (strcmp(folder, "index") == 0)
-		add_delta(l, name);
 	else if (strncmp(folder, "data/", 5) == 0)
 		add_bundle(l, FILE_DATA, name);
 }

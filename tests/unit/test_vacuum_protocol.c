@@ -485,7 +485,10 @@ static void test_others_never_rest(void **state)
 
 /* --- V8: where what is alive survives */
 
-static void spoil(struct world *x, const struct id *bundle, bool cut)
+/* END_CUT: all frames are there, but who restores cannot open the bundle. */
+enum harm { FLIPPED, HALVED, END_CUT };
+
+static void spoil(struct world *x, const struct id *bundle, enum harm harm)
 {
 	struct buf b = BUF_EMPTY;
 	char name[2 * ID_SIZE + 1], folder[16];
@@ -493,16 +496,16 @@ static void spoil(struct world *x, const struct id *bundle, bool cut)
 	name_of_id(bundle, name);
 	folder_of(FILE_DATA, bundle, folder);
 	assert_true(store_get(x->w.store, folder, name, 0, SIZE_MAX, &b, NULL, NULL));
-	if (cut)
-		b.n /= 2;
-	else
+	if (harm == FLIPPED)
 		b.p[b.n / 2] ^= 1;
+	else
+		b.n = harm == HALVED ? b.n / 2 : b.n - 1;
 	store_replace(x->w.store, folder, name, buf_span(&b));
 	buf_release(&b);
 }
 
 /* What stands now and did not before: the copies. */
-static void spoil_new(struct world *x, const struct standing *before, bool cut)
+static void spoil_new(struct world *x, const struct standing *before, enum harm harm)
 {
 	struct standing now;
 	size_t i, k, n = 0;
@@ -513,14 +516,14 @@ static void spoil_new(struct world *x, const struct standing *before, bool cut)
 			;
 		if (k < before->n)
 			continue;
-		spoil(x, &now.id[i], cut);
+		spoil(x, &now.id[i], harm);
 		n++;
 	}
 	assert_true(n > 0);
 }
 
 /* A copy that reads badly is none: its chunks are taken from the condemned bundle. */
-static void survivor_damaged(bool cut)
+static void survivor_damaged(enum harm harm)
 {
 	struct vacuum_result res;
 	struct standing before;
@@ -530,7 +533,7 @@ static void survivor_damaged(bool cut)
 	world_setup(&x, 2);
 	look_standing(&x, &before);
 	move_all(&x, &res);
-	spoil_new(&x, &before, cut);
+	spoil_new(&x, &before, harm);
 	vacuum_must(x.w.store, &x.o, &res);
 	assert_true(res.kept_bundles > 0);
 	assert_true(res.copied_bytes > 0);
@@ -549,8 +552,9 @@ static void survivor_damaged(bool cut)
 static void test_survivor_damaged(void **state)
 {
 	(void)state;
-	survivor_damaged(false);
-	survivor_damaged(true);
+	survivor_damaged(FLIPPED);
+	survivor_damaged(HALVED);
+	survivor_damaged(END_CUT);
 }
 
 /* If the condemned bundle reads badly as well, it stays all the same. */
@@ -565,9 +569,9 @@ static void test_both_damaged(void **state)
 	world_setup(&x, 2);
 	look_standing(&x, &before);
 	move_all(&x, &res);
-	spoil_new(&x, &before, true);
+	spoil_new(&x, &before, HALVED);
 	for (i = 0; i < before.n; i++)
-		spoil(&x, &before.id[i], true);
+		spoil(&x, &before.id[i], HALVED);
 	for (i = 0; i < 3; i++) {
 		vacuum_must(x.w.store, &x.o, &res);
 		assert_true(res.kept_bundles > 0);
