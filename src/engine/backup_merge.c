@@ -226,6 +226,21 @@ static bool add_fallback(
 	return !be || stale_copy(r, be, &it->fallback, e);
 }
 
+/* An owner whose name cannot be found out now is kept by number. Told once a run. */
+static void name_owner(struct run *r, struct item *it)
+{
+	int user = owners_user(r->owners, it->facts.uid, &it->entry.user);
+	int group = owners_group(r->owners, it->facts.gid, &it->entry.group);
+	struct err why = ERR_EMPTY;
+
+	if (r->nameless || (!user && !group))
+		return;
+	r->nameless = true;
+	err_sys(&why, user ? user : group,
+	    "its owner's name cannot be looked up; such owners are kept by number only");
+	tell(r, PROBLEM_NOTE, it->entry.apath, &why);
+}
+
 static bool merge_item(struct run *r, const struct walk_item *wi, struct err *e)
 {
 	const struct entry *be;
@@ -236,8 +251,7 @@ static bool merge_item(struct run *r, const struct walk_item *wi, struct err *e)
 	if (!basis_upto(r, wi->apath, &be, e))
 		return false;
 	it = item_new(wi);
-	it->entry.user = owners_user(r->owners, wi->facts.uid);
-	it->entry.group = owners_group(r->owners, wi->facts.gid);
+	name_owner(r, it);
 	it->seen = r->repo->env->now(r->repo->env);
 	link_item(r, it);
 	if (it->link && !it->link_first) {

@@ -87,6 +87,7 @@ struct run {
 	struct walk *walk;
 	struct walk_inode own_folders[2]; /* the repository and its cache: not backed up */
 	struct owners *owners;
+	bool nameless;              /* it was told that names of owners cannot be found out */
 	struct reader reader;
 	/* Digest of the first apath in the basis → of stale_firsts. */
 	struct map stale_links;

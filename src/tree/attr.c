@@ -15,6 +15,8 @@
 #define ACL_ACCESS  "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 
+#define UNKNOWN ((uint32_t)-1) /* to fchownat: it stays as it is */
+
 void attrs_init(struct attrs *a, const struct target_options *opt)
 {
 	a->opt = *opt;
@@ -70,20 +72,40 @@ static int change_owner(const struct subject *s, uint32_t uid, uint32_t gid)
 	return fchownat(s->fd, "", uid, gid, AT_EMPTY_PATH) == 0 ? 0 : errno;
 }
 
-static void set_owner(struct subject *s)
+/* What its name stands for here; as it is (-1) where that cannot be found out. */
+static void find_owner(const struct subject *s, uint32_t *uid, uint32_t *gid)
 {
 	const struct entry *en = s->en;
-	bool numeric = s->a->opt.numeric;
-	uint32_t uid = numeric ? en->uid : owners_uid(s->a->owners, en->user, en->uid);
-	uint32_t gid = numeric ? en->gid : owners_gid(s->a->owners, en->group, en->gid);
-	int sys = change_owner(s, uid, gid);
+	int user = 0, group = 0;
 
-	s->uid_right = s->gid_right = sys == 0;
+	*uid = en->uid;
+	*gid = en->gid;
+	if (!s->a->opt.numeric) {
+		user = owners_uid(s->a->owners, en->user, uid);
+		group = owners_gid(s->a->owners, en->group, gid);
+	}
+	if (user)
+		*uid = UNKNOWN;
+	if (group)
+		*gid = UNKNOWN;
+	if (user || group)
+		lost(s, "owner, whose name cannot be looked up", user ? user : group);
+}
+
+static void set_owner(struct subject *s)
+{
+	uint32_t uid, gid;
+	int sys;
+
+	find_owner(s, &uid, &gid);
+	sys = change_owner(s, uid, gid);
+	s->uid_right = sys == 0 && uid != UNKNOWN;
+	s->gid_right = sys == 0 && gid != UNKNOWN;
 	if (sys == 0)
 		return;
 	/* Without privilege one may still give it to another of one's groups. */
 	s->uid_right = uid == geteuid();
-	s->gid_right = change_owner(s, (uid_t)-1, gid) == 0;
+	s->gid_right = change_owner(s, UNKNOWN, gid) == 0 && gid != UNKNOWN;
 	if (!s->uid_right || !s->gid_right)
 		lost(s, "owner", sys);
 }

@@ -1,6 +1,7 @@
 /*
  * The names are few and asked for with every entry, while the system's answer may come
- * from a server: so every answer, "none" included, is kept.
+ * from a server: so every answer is kept, "none" and the failure to tell included. Those
+ * two are not the same: a file must not get an owner for whom a server was only too busy.
  */
 #include "tree/owner.h"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "format/limits.h"
 
 struct known {
@@ -19,6 +21,7 @@ struct known {
 	char *name; /* "" where the number has none */
 	uint32_t id;
 	bool here;  /* by_name: the name has a number */
+	int sys;    /* an errno: the system could not tell */
 };
 
 enum kind { USER, GROUP };
@@ -63,8 +66,10 @@ void owners_free(struct owners *o)
 
 /*
  * Look it up in the system: by name where there is one, else by id. The answer is in buf.
+ * False with *sys 0: there is none. Some sources of names say so by ENOENT or ESRCH.
  */
-static bool look_up(enum kind kind, const char **name, uint32_t *id, struct buf *buf)
+static bool look_up(
+    enum kind kind, const char **name, uint32_t *id, struct buf *buf, int *sys)
 {
 	struct passwd pw, *user = NULL;
 	struct group gr, *group = NULL;
@@ -74,6 +79,9 @@ static bool look_up(enum kind kind, const char **name, uint32_t *id, struct buf 
 	do {
 		char *p = (char *)buf->p;
 
+		r = sys_fault ? sys_fault(SYS_OWNER, kind == USER ? "user" : "group") : 0;
+		if (r)
+			break;
 		if (kind == USER)
 			r = *name ? getpwnam_r(*name, &pw, p, buf->cap, &user)
 			          : getpwuid_r(*id, &pw, p, buf->cap, &user);
@@ -92,6 +100,7 @@ static bool look_up(enum kind kind, const char **name, uint32_t *id, struct buf 
 		*name = group->gr_name;
 		*id = group->gr_gid;
 	}
+	*sys = user || group || r == ENOENT || r == ESRCH ? 0 : r;
 	return user || group;
 }
 
@@ -105,11 +114,12 @@ static struct known *to_front(struct known **list, struct known **at)
 	return *list = k;
 }
 
-static struct span name_of(struct owners *o, enum kind kind, uint32_t id)
+static int name_of(struct owners *o, enum kind kind, uint32_t id, struct span *out)
 {
 	struct known **at, *k;
 	struct buf buf = BUF_EMPTY;
 	const char *name = NULL;
+	int sys;
 
 	pthread_mutex_lock(&o->lock);
 	for (at = &o->by_id[kind]; (k = *at); at = &k->next)
@@ -118,26 +128,27 @@ static struct span name_of(struct owners *o, enum kind kind, uint32_t id)
 	if (!k) {
 		*at = k = mem_zalloc(sizeof *k);
 		k->id = id;
-		if (!look_up(kind, &name, &id, &buf) || strlen(name) > OWNER_MAX)
+		if (!look_up(kind, &name, &id, &buf, &k->sys) || strlen(name) > OWNER_MAX)
 			name = "";
 		k->name = mem_strdup(name);
 		buf_release(&buf);
 	}
 	to_front(&o->by_id[kind], at);
+	*out = span_str(k->name);
+	sys = k->sys;
 	pthread_mutex_unlock(&o->lock);
-	return span_str(k->name);
+	return sys;
 }
 
-static uint32_t id_of(
-    struct owners *o, enum kind kind, struct span name, uint32_t otherwise)
+static int id_of(struct owners *o, enum kind kind, struct span name, uint32_t *id)
 {
 	struct known **at, *k;
 	struct buf buf = BUF_EMPTY;
 	const char *text;
-	uint32_t id;
+	int sys;
 
 	if (name.n == 0 || memchr(name.p, 0, name.n))
-		return otherwise;
+		return 0;
 	pthread_mutex_lock(&o->lock);
 	for (at = &o->by_name[kind]; (k = *at); at = &k->next)
 		if (span_equal(span_str(k->name), name))
@@ -148,31 +159,33 @@ static uint32_t id_of(
 		memcpy(k->name, name.p, name.n);
 		k->name[name.n] = 0;
 		text = k->name;
-		k->here = look_up(kind, &text, &k->id, &buf);
+		k->here = look_up(kind, &text, &k->id, &buf, &k->sys);
 		buf_release(&buf);
 	}
 	to_front(&o->by_name[kind], at);
-	id = k->here ? k->id : otherwise;
+	if (k->here)
+		*id = k->id;
+	sys = k->sys;
 	pthread_mutex_unlock(&o->lock);
-	return id;
+	return sys;
 }
 
-struct span owners_user(struct owners *o, uint32_t uid)
+int owners_user(struct owners *o, uint32_t uid, struct span *name)
 {
-	return name_of(o, USER, uid);
+	return name_of(o, USER, uid, name);
 }
 
-struct span owners_group(struct owners *o, uint32_t gid)
+int owners_group(struct owners *o, uint32_t gid, struct span *name)
 {
-	return name_of(o, GROUP, gid);
+	return name_of(o, GROUP, gid, name);
 }
 
-uint32_t owners_uid(struct owners *o, struct span user, uint32_t otherwise)
+int owners_uid(struct owners *o, struct span user, uint32_t *id)
 {
-	return id_of(o, USER, user, otherwise);
+	return id_of(o, USER, user, id);
 }
 
-uint32_t owners_gid(struct owners *o, struct span group, uint32_t otherwise)
+int owners_gid(struct owners *o, struct span group, uint32_t *id)
 {
-	return id_of(o, GROUP, group, otherwise);
+	return id_of(o, GROUP, group, id);
 }

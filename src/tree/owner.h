@@ -12,12 +12,18 @@ struct owners;
 struct owners *owners_new(void);
 void owners_free(struct owners *o); /* NULL is harmless */
 
-/* Empty where the number has no name, or one longer than an entry can hold. */
-struct span owners_user(struct owners *o, uint32_t uid);
-struct span owners_group(struct owners *o, uint32_t gid);
+/*
+ * Set *name; empty where the number has none, or one longer than an entry can hold. Not
+ * 0: an errno, with which the system could not tell; then it is empty too.
+ */
+int owners_user(struct owners *o, uint32_t uid, struct span *name);
+int owners_group(struct owners *o, uint32_t gid, struct span *name);
 
-/* The number that the name has here; `otherwise` where it has none, or is empty. */
-uint32_t owners_uid(struct owners *o, struct span user, uint32_t otherwise);
-uint32_t owners_gid(struct owners *o, struct span group, uint32_t otherwise);
+/*
+ * Set *id to the number that the name has here; unchanged where it has none, or is empty.
+ * Not 0: an errno, with which the system could not tell; then it is unchanged too.
+ */
+int owners_uid(struct owners *o, struct span user, uint32_t *id);
+int owners_gid(struct owners *o, struct span group, uint32_t *id);
 
 #endif

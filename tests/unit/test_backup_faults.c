@@ -373,6 +373,31 @@ static void test_cache_full(void **state)
 	world_end(&w);
 }
 
+static int no_names(enum sys_call call, const char *path)
+{
+	(void)path;
+	return call == SYS_OWNER ? EIO : 0;
+}
+
+/* Told once, as it can be said only of the run: what was found is kept by number. */
+static void test_nameless(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	sys_fault = no_names;
+	world_run(&w);
+	disarm();
+	assert_int_equal(w.problems[PROBLEM_NOTE], 1);
+	assert_true(w.result.complete);
+	assert_int_equal(w.result.totals.bytes_read, 0);
+	world_run(&w); /* and then by name again */
+	assert_int_equal(w.problems[PROBLEM_NOTE], 0);
+	world_check(&w, w.result.snapshot);
+	world_end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +412,7 @@ int main(void)
 	    cmocka_unit_test(test_vanished_link),
 	    cmocka_unit_test(test_changing),
 	    cmocka_unit_test(test_cache_full),
+	    cmocka_unit_test(test_nameless),
 	};
 
 	copy_home();

@@ -304,10 +304,10 @@ static int unreadable(enum sys_call call, const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
+	if (call != SYS_OPEN || !path)
+		return 0;
 	path = slash ? slash + 1 : path;
-	bool is = call == SYS_OPEN && path && (*path == 'f' || strcmp(path, "long") == 0);
-
-	return is ? EACCES : 0;
+	return *path == 'f' || strcmp(path, "long") == 0 ? EACCES : 0;
 }
 
 static void touch_all(struct world *w)

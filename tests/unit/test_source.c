@@ -333,6 +333,25 @@ static void test_xattrs_fail(void **state)
 	buf_release(&got);
 }
 
+typedef int to_name_fn(struct owners *o, uint32_t id, struct span *name);
+typedef int to_id_fn(struct owners *o, struct span name, uint32_t *id);
+
+static void names(struct owners *o, to_name_fn *fn, uint32_t id, const char *want)
+{
+	struct span name = span_str("left over");
+
+	assert_int_equal(fn(o, id, &name), 0);
+	assert_true(span_equal(name, span_str(want)));
+}
+
+static void numbers(struct owners *o, to_id_fn *fn, struct span name, uint32_t want)
+{
+	uint32_t id = 7;
+
+	assert_int_equal(fn(o, name, &id), 0);
+	assert_int_equal(id, want);
+}
+
 static void test_owners(void **state)
 {
 	struct owners *o = owners_new();
@@ -340,18 +359,54 @@ static void test_owners(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		assert_true(span_equal(owners_user(o, 0), span_str("root")));
-		assert_true(span_equal(owners_group(o, 0), span_str("root")));
-		assert_int_equal(owners_user(o, 3999999999u).n, 0);
-		assert_int_equal(owners_group(o, 3999999999u).n, 0);
-		assert_int_equal(owners_uid(o, span_str("root"), 7), 0);
-		assert_int_equal(owners_gid(o, span_str("root"), 7), 0);
-		assert_int_equal(owners_uid(o, span_str("no such user"), 7), 7);
-		assert_int_equal(owners_gid(o, SPAN_EMPTY, 8), 8);
-		assert_int_equal(owners_uid(o, span_of("root\0", 5), 9), 9);
+		names(o, owners_user, 0, "root");
+		names(o, owners_group, 0, "root");
+		names(o, owners_user, 3999999999u, "");
+		names(o, owners_group, 3999999999u, "");
+		numbers(o, owners_uid, span_str("root"), 0);
+		numbers(o, owners_gid, span_str("root"), 0);
+		numbers(o, owners_uid, span_str("no such user"), 7);
+		numbers(o, owners_gid, SPAN_EMPTY, 7);
+		numbers(o, owners_uid, span_of("root\0", 5), 7);
 	}
 	owners_free(o);
 	owners_free(NULL);
+}
+
+static int fail_owner(enum sys_call call, const char *what)
+{
+	(void)what;
+	return call == SYS_OWNER ? fault_sys : 0;
+}
+
+/* A source of names that says by an errno that it has none; any other is no answer. */
+static void test_owners_fail(void **state)
+{
+	static const int none[] = {ENOENT, ESRCH};
+	struct owners *o = owners_new();
+	struct span name;
+	uint32_t id = 7;
+	size_t i;
+
+	(void)state;
+	sys_fault = fail_owner;
+	fault_sys = EIO;
+	assert_int_equal(owners_user(o, 0, &name), EIO);
+	assert_int_equal(name.n, 0);
+	assert_int_equal(owners_gid(o, span_str("root"), &id), EIO);
+	assert_int_equal(id, 7);
+	fault_sys = 0; /* the answer stands: a run does not tell now this, now that */
+	assert_int_equal(owners_user(o, 0, &name), EIO);
+	assert_int_equal(owners_gid(o, span_str("root"), &id), EIO);
+	names(o, owners_group, 0, "root");
+	owners_free(o);
+	for (i = 0; i < sizeof none / sizeof *none; i++) {
+		o = owners_new();
+		fault_sys = none[i];
+		names(o, owners_user, 0, "");
+		numbers(o, owners_uid, span_str("root"), 7);
+		owners_free(o);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -368,6 +423,7 @@ int main(void)
 	    TEST(test_xattrs),
 	    TEST(test_xattrs_fail),
 	    cmocka_unit_test(test_owners),
+	    TEST(test_owners_fail),
 	};
 
 	return cmocka_run_group_tests_name("source", tests, NULL, NULL);
