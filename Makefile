@@ -147,7 +147,7 @@ check-tsan: ## what uses threads, under ThreadSanitizer
 	@BALE_TEST_STRIDE=9973 $(SUBMAKE) SAN=thread WERROR=1 check-unit-threads
 
 THREADED := $(wildcard $(addprefix tests/unit/test_,base.c store_mem.c store_dir.c walk.c target.c \
-	compress.c bundle_read.c deltas.c pack.c determinism.c restore.c validate.c json_cache.c))
+	compress.c bundle_read.c deltas.c pack.c determinism.c restore.c validate.c json_cache.c vacuum_abort.c))
 unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)
 
 check-unit-threads: $(THREADED:tests/unit/%.c=$O/unit/%)

@@ -10,6 +10,8 @@
 #include "engine/vacuum_internal.h"
 #include "engine/vacuum_run.h"
 
+#define READERS_MAX 32
+
 void vacuum_options_init(struct vacuum_options *o)
 {
 	*o = (struct vacuum_options){.program = "bale", .host = "", .user = "", .below = -1,
@@ -28,6 +30,7 @@ void vac_init(struct vac *v, struct repo *r, const struct vacuum_options *o,
     struct monitor *m, struct cache *cache, struct vacuum_result *out)
 {
 	*v = (struct vac){.repo = r, .o = o, .m = m, .cache = cache, .result = out};
+	v->readers = pool_new(o->transfers < READERS_MAX ? o->transfers : READERS_MAX);
 	map_init(&v->condemned, ID_SIZE);
 	map_init(&v->lost, ID_SIZE);
 	map_init(&v->needed_deltas, ID_SIZE);
@@ -45,6 +48,7 @@ void vac_release(struct vac *v)
 	for (i = 0; i < VAC_FOLDERS; i++)
 		store_listing_release(&v->lists[i]);
 	store_listing_release(&v->vanished);
+	free(v->small);
 	store_listing_release(&v->files);
 	store_listing_release(&v->torn);
 	clients_release(&v->clients);
@@ -81,14 +85,15 @@ void vac_release(struct vac *v)
 		cache_pack_close(v->packs[i]);
 	free(v->packs);
 	spool_free(v->spool);
+	pool_free(v->readers);
 }
 
 bool vac_survey(struct vac *v, struct err *e)
 {
-	bool ok = vac_list(v, e) && vac_read_notes(v, e) && vac_check_vanished(v, e) &&
-	    vac_read_bands(v, e) && vac_recall(v, e) && vac_roll_call(v, e) &&
-	    vac_read_deltas(v, e) && vac_check_bundles(v, e) && vac_mark(v, e) &&
-	    vac_share(v, e);
+	bool ok = vac_list(v, e) && vac_look(v, e) && vac_read_notes(v, e) &&
+	    vac_check_vanished(v, e) && vac_read_bands(v, e) && vac_recall(v, e) &&
+	    vac_roll_call(v, e) && vac_read_deltas(v, e) && vac_check_bundles(v, e) &&
+	    vac_mark(v, e) && vac_share(v, e);
 
 	v->result->strict = v->strict;
 	return ok;

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ahead.h"
 #include "base/mem.h"
 #include "base/mutant.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
+
+#define TAILS 64 /* on their way */
 
 struct vac_band *vac_band(struct vac *v, struct span name)
 {
@@ -148,17 +151,101 @@ static bool read_open(struct vac *v, struct vac_band *b, struct err *e)
 	return false;
 }
 
-static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
+/* A tail that is on its way. */
+struct tail {
+	struct job job;
+	struct repo *repo;
+	const struct band_info *info;
+	struct band band;
+	bool ok;
+	struct err why;
+};
+
+struct tails {
+	struct repo *repo;
+	const struct band_info **v; /* bands that have one, and count by it */
+	size_t n, next;
+	struct ahead *ahead;
+};
+
+static void tail_run(struct job *job)
+{
+	struct tail *t = (struct tail *)job;
+	enum band_file kind;
+
+	t->ok = band_read(t->repo, t->info, &kind, &t->band, &t->why);
+}
+
+static struct job *tail_make(void *arg, size_t i)
+{
+	struct tails *all = arg;
+	struct tail *t = mem_zalloc(sizeof *t);
+
+	t->job.run = tail_run;
+	t->repo = all->repo;
+	t->info = all->v[i];
+	return &t->job;
+}
+
+static void tail_drop(struct job *job)
+{
+	struct tail *t = (struct tail *)job;
+
+	band_release(&t->band);
+	free(t);
+}
+
+static bool wants_tail(const struct band_info *i)
+{
+	return i->removed.n == 0 && i->tails.n > 0;
+}
+
+static void tails_begin(struct tails *all, struct vac *v)
+{
+	struct ahead_options o = {.pool = v->readers, .window = TAILS, .window_max = TAILS,
+	    .make = tail_make, .drop = tail_drop, .arg = all};
+	size_t i;
+
+	*all = (struct tails){.repo = v->repo};
+	all->v = mem_array(v->bands.n + 1, sizeof *all->v);
+	for (i = 0; i < v->bands.n; i++)
+		if (wants_tail(&v->bands.v[i]))
+			all->v[all->n++] = &v->bands.v[i];
+	all->ahead = ahead_new(&o, all->n);
+}
+
+static void tails_end(struct tails *all)
+{
+	ahead_free(all->ahead);
+	free(all->v);
+}
+
+/* That of the next band that wants one. */
+static bool tails_take(struct tails *all, struct band *b, struct err *e)
+{
+	struct tail *t = (struct tail *)ahead_take(all->ahead, all->next++);
+	bool ok = t->ok;
+
+	band_release(b);
+	*b = t->band;
+	band_init(&t->band);
+	if (!ok)
+		*e = t->why;
+	tail_drop(&t->job);
+	return ok;
+}
+
+static bool read_one(
+    struct vac *v, struct vac_band *b, struct tails *tails, struct err *e)
 {
 	const struct band_info *i = b->info;
 	struct err why = ERR_EMPTY;
-	enum band_file kind;
 
 	if (i->removed.n > 0)
 		return gone(v, b, e);
 	b->state = i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
-	if (i->tails.n > 0) {
-		b->whole = b->tail = band_read(v->repo, i, &kind, &b->band, &why);
+	if (wants_tail(i)) {
+		b->whole = b->tail = tails_take(tails, &b->band, &why);
 		if (b->whole)
 			return true;
 		band_release(&b->band);
@@ -172,29 +259,38 @@ static bool read_one(struct vac *v, struct vac_band *b, struct err *e)
 	return b->open ? read_open(v, b, e) : gone(v, b, e);
 }
 
-bool vac_read_bands(struct vac *v, struct err *e)
+/* Every band in turn, while the next tails are on their way. */
+static bool read_all(struct vac *v, struct err *e)
 {
+	struct tails tails;
 	struct vac_band *b;
 	struct id id;
 	size_t i, k;
+	bool ok = true;
 
+	tails_begin(&tails, v);
+	for (i = 0; ok && i < v->n_v; i++) {
+		b = &v->v[i];
+		b->info = &v->bands.v[i];
+		band_init(&b->band);
+		ok = !vac_stopped(v, e) && read_one(v, b, &tails, e);
+		v->strict |= b->tail && !b->band.settled;
+		for (k = 0; ok && b->state == VAC_COUNTS && k < b->band.deltas.n; k++)
+			if (id_of_name(b->band.deltas.v[k], &id))
+				map_put(&v->needed_deltas, &id, i);
+	}
+	tails_end(&tails);
+	return ok;
+}
+
+bool vac_read_bands(struct vac *v, struct err *e)
+{
 	v->strict = v->o->strict || v->noted || clients_any(&v->clients) ||
 	    (v->repo->store->mount != MOUNT_THROUGH && !v->repo->settle);
 	bands_of_listing(&v->lists[VAC_BANDS], &v->bands);
 	v->v = mem_array(v->bands.n + 1, sizeof *v->v);
 	v->n_v = v->bands.n;
-	for (i = 0; i < v->n_v; i++) {
-		b = &v->v[i];
-		b->info = &v->bands.v[i];
-		band_init(&b->band);
-		if (vac_stopped(v, e) || !read_one(v, b, e))
-			return false;
-		v->strict |= b->tail && !b->band.settled;
-		for (k = 0; b->state == VAC_COUNTS && k < b->band.deltas.n; k++)
-			if (id_of_name(b->band.deltas.v[k], &id))
-				map_put(&v->needed_deltas, &id, i);
-	}
-	return true;
+	return read_all(v, e);
 }
 
 /* --- roll-calls */

@@ -4,18 +4,26 @@
 #define GAP  (64u << 10) /* bytes that nobody wants cost less than another read */
 #define MOST (8u << 20)
 
-static bool get_range(struct vac *v, const struct held *h, uint64_t at, uint64_t end,
-    struct buf *out, struct err *e)
+bool vac_frame_near(const struct frame_rec *f, uint64_t at, uint64_t *end)
 {
-	char name[2 * ID_SIZE + 1], folder[16];
+	if (f->at - *end > GAP || f->at + f->stored - at > MOST)
+		return false;
+	*end = f->at + f->stored;
+	return true;
+}
 
-	name_of_id(&h->name, name);
-	folder_of(h->type, &h->name, folder);
+bool vac_frames_get(struct repo *r, enum file_type type, const struct id *name,
+    uint64_t at, uint64_t end, struct buf *out, struct err *e)
+{
+	char text[2 * ID_SIZE + 1], folder[16];
+
+	name_of_id(name, text);
+	folder_of(type, name, folder);
 	buf_clear(out);
-	if (!repo_get(v->repo, folder, name, at, (size_t)(end - at), out, NULL, e))
+	if (!repo_get(r, folder, text, at, (size_t)(end - at), out, NULL, e))
 		return false;
 	return out->n == end - at ||
-	    err_set(e, ERR_CORRUPT, "%s/%s: ends before its frames do", folder, name);
+	    err_set(e, ERR_CORRUPT, "%s/%s: ends before its frames do", folder, text);
 }
 
 bool vac_frames(struct vac *v, const struct held *h, const struct directory *d,
@@ -31,13 +39,10 @@ bool vac_frames(struct vac *v, const struct held *h, const struct directory *d,
 		f = &d->frames[frames[i]];
 		at = f->at;
 		end = at + f->stored;
-		for (last = i; last + 1 < n; last++) {
-			f = &d->frames[frames[last + 1]];
-			if (f->at - end > GAP || f->at + f->stored - at > MOST)
+		for (last = i; last + 1 < n; last++)
+			if (!vac_frame_near(&d->frames[frames[last + 1]], at, &end))
 				break;
-			end = f->at + f->stored;
-		}
-		ok = get_range(v, h, at, end, &bytes, e);
+		ok = vac_frames_get(v->repo, h->type, &h->name, at, end, &bytes, e);
 		for (k = i; ok && k <= last; k++) {
 			f = &d->frames[frames[k]];
 			ok = fn(arg, frames[k], span_of(bytes.p + (f->at - at), f->stored), e);

@@ -3,16 +3,21 @@
  *
  *   vacuum.c          the run from beginning to end
  *   vacuum_list.c     what lies on the storage, listed twice
+ *   vacuum_sizes.c    what files take that no delta tells of
  *   vacuum_notes.c    tombstones, damage, registrations
  *   vacuum_bands.c    bands: which count, their references, their roll-calls
  *   vacuum_deltas.c   the table of bundles, from the deltas
  *   vacuum_spool.c    directories on local disk, so that memory does not grow with them
  *   vacuum_resolve.c  a reference to the one usable place that is marked
  *   vacuum_mark.c     lists and hunks, each once; what they refer to is marked
+ *   vacuum_read.c     their reading: from the cache, or ahead from the storage
  *   vacuum_frames.c   frames of a bundle, neighbours in one read
  *   vacuum_merge.c    deltas that are to be put together
  *   vacuum_share.c    live shares, totals
  *   vacuum_predict.c  what acting below each threshold costs and frees
+ *
+ * What is read ahead is taken in the order in which it was asked for, on one thread: the
+ * outcome does not hang on how many operations are under way.
  *
  * Memory: a bit a chunk, and a constant for each bundle, hunk, move and small file.
  */
@@ -21,6 +26,7 @@
 
 #include "band/bands.h"
 #include "base/map.h"
+#include "base/pool.h"
 #include "bundle/read.h"
 #include "engine/clients.h"
 #include "engine/vacuum.h"
@@ -113,6 +119,14 @@ struct vac_stone {
 	struct tombstone t;
 };
 
+/* A listed file, and what it takes. */
+struct vac_file {
+	const char *name;     /* of the listing */
+	uint64_t size;
+	enum vac_folder folder;
+	bool there;           /* else it is gone since it was listed */
+};
+
 /* A reference that no place was found for yet. */
 struct vac_miss {
 	struct id id;
@@ -147,10 +161,15 @@ struct vac {
 	struct waits *waits;  /* NULL: nothing is known to be old */
 	const char *client;   /* that runs; NULL */
 	const struct string_list *noted; /* strict mode: tombstones it knows of; NULL */
+	struct pool *readers; /* as many threads as operations may be under way */
 
 	/* vacuum_list.c */
 	struct store_listing lists[VAC_FOLDERS];
 	struct store_listing vanished; /* "folder/name": in the first listing only */
+
+	/* vacuum_sizes.c */
+	struct vac_file *small;       /* all that is listed but for hunks/ and data/ */
+	size_t n_small;
 
 	/* vacuum_notes.c */
 	struct vac_stone *stones;
@@ -234,6 +253,17 @@ bool vac_check_vanished(struct vac *v, struct err *e);
 bool vac_listed(const struct vac *v, enum vac_folder folder, const char *name);
 /* Whether a list holds "folder/name". */
 bool vac_names(const struct store_listing *l, enum vac_folder folder, const char *name);
+
+/* --- vacuum_sizes.c */
+
+/*
+ * Look at all small files. At once after the listing: most mounts keep for some seconds
+ * what a listing has told of its files, and then it costs no operation.
+ */
+bool vac_look(struct vac *v, struct err *e);
+
+/* Set size and there of each. */
+bool vac_sizes(struct vac *v, struct vac_file *files, size_t n, struct err *e);
 
 /* --- vacuum_notes.c */
 
@@ -319,7 +349,32 @@ bool vac_find_missed(struct vac *v, struct err *e);
 
 bool vac_mark(struct vac *v, struct err *e);
 
+/* What a hunk or list refers to; errors name it. */
+bool vac_take(struct vac *v, const struct vac_chunk *c, struct span plain, struct err *e);
+
+/* --- vacuum_read.c */
+
+/* Packs that backups of this machine have left, of the sets that there are. */
+void vac_open_packs(struct vac *v);
+
+/*
+ * Take chunks of a round, in the order of their places: first those that the packs have,
+ * then the others. Of bands that another client has declared dead, what is damaged is
+ * passed over.
+ */
+bool vac_read_chunks(struct vac *v, struct vac_chunk *c, size_t n, struct err *e);
+
 /* --- vacuum_frames.c */
+
+/*
+ * Whether a frame that stands behind what one read brings, from `at` to *end, is to come
+ * with it: then *end is moved.
+ */
+bool vac_frame_near(const struct frame_rec *f, uint64_t at, uint64_t *end);
+
+/* The bytes of a read; ERR_CORRUPT where the file ends before it. Any thread. */
+bool vac_frames_get(struct repo *r, enum file_type type, const struct id *name,
+    uint64_t at, uint64_t end, struct buf *out, struct err *e);
 
 /* Told of each frame in order. */
 typedef bool vac_frame_fn(void *arg, uint32_t frame, struct span stored, struct err *e);

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "engine/vacuum_internal.h"
+#include "repo/lists.h"
 
 const char *const vac_folders[VAC_FOLDERS] = {
     "bands", "index", "tombstones", "health", "marks", "clients", "keys", "", "hunks",
@@ -36,14 +37,22 @@ static bool check_head(struct vac *v, struct err *e)
 	return ok;
 }
 
+/* One after the other, but for the bundles, which name nothing that is listed. */
 static bool list_all(struct vac *v, struct store_listing *out, struct err *e)
 {
+	struct lists *lists;
+	bool ok = true;
 	int i;
 
-	for (i = 0; i < VAC_FOLDERS; i++)
-		if (!repo_list(v->repo, vac_folders[i], &out[i], e))
-			return false;
-	return true;
+	for (i = 0; ok && i < VAC_HUNKS; i++)
+		ok = repo_list(v->repo, vac_folders[i], &out[i], e);
+	lists = lists_new(v->repo, v->readers);
+	for (i = VAC_HUNKS; ok && i < VAC_FOLDERS; i++)
+		lists_add(lists, vac_folders[i]);
+	for (i = VAC_HUNKS; ok && i < VAC_FOLDERS; i++)
+		ok = lists_take(lists, &out[i], e);
+	lists_free(lists);
+	return ok;
 }
 
 /* What could be read just now must be listed too. */

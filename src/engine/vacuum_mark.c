@@ -1,7 +1,6 @@
 /*
  * Marking. The references of all bands that count are followed down through lists and
- * hunks, each of which is read once, however many bands share it: from the local cache
- * where that has it, else from the storage, in the order in which they stand there.
+ * hunks, each of which is read once, however many bands share it.
  *
  * What a hunk refers to is resolved and marked at once. A hunk or list whose place is not
  * known waits until all misses have been looked for.
@@ -201,8 +200,7 @@ static bool take_list(struct vac *v, const struct vac_chunk *c, struct span plai
 	return st == STEP_END;
 }
 
-static bool take(
-    struct vac *v, const struct vac_chunk *c, struct span plain, struct err *e)
+bool vac_take(struct vac *v, const struct vac_chunk *c, struct span plain, struct err *e)
 {
 	char hex[2 * ID_SIZE + 1];
 
@@ -212,118 +210,7 @@ static bool take(
 	return err_wrap(e, "%s %.12s", c->kind ? "list" : "hunk", hex);
 }
 
-/* --- reading them */
-
-struct wanted {
-	struct vac *v;
-	struct bundle bundle; /* only what chunk_in_frame asks of it */
-	struct vac_chunk *c;  /* those of this bundle, by slot */
-	size_t n, at;
-	struct buf plain;
-};
-
-static bool on_frame(void *arg, uint32_t frame, struct span stored, struct err *e)
-{
-	struct wanted *w = arg;
-	const struct frame_rec *rec = &w->bundle.dir.frames[frame];
-	const struct vac_chunk *c;
-	struct span chunk;
-
-	if (!frame_open(w->v->repo, rec, stored, &w->plain, e))
-		return false;
-	for (; w->at < w->n; w->at++) {
-		c = &w->c[w->at];
-		if (c->slot >= rec->first + rec->chunks)
-			break;
-		if (!chunk_in_frame(w->v->repo, &w->bundle, c->slot, buf_span(&w->plain), &c->id,
-		        &chunk, e))
-			return false;
-		if (!take(w->v, c, chunk, e))
-			return false;
-	}
-	return true;
-}
-
-static bool from_cache(struct vac *v, const struct id *id, struct buf *plain)
-{
-	struct id got;
-	size_t i;
-
-	for (i = 0; i < v->n_packs; i++) {
-		if (!cache_pack_get(v->packs[i], id, plain))
-			continue;
-		chunk_id(v->repo, FILE_HUNKS, buf_span(plain), &got);
-		if (id_equal(&got, id))
-			return true;
-	}
-	return false;
-}
-
-/* Take those that the cache has; the others stay, *n of them. */
-static bool take_cached(struct vac *v, struct vac_chunk *c, size_t *n, struct err *e)
-{
-	struct buf plain = BUF_EMPTY;
-	size_t i, left = 0;
-	bool ok = true;
-
-	for (i = 0; ok && i < *n; i++) {
-		if (from_cache(v, &c[i].id, &plain))
-			ok = take(v, &c[i], buf_span(&plain), e);
-		else
-			c[left++] = c[i];
-	}
-	*n = left;
-	buf_release(&plain);
-	return ok;
-}
-
-/* All that are wanted of one bundle. */
-static bool take_group(struct vac *v, struct vac_chunk *c, size_t n, struct err *e)
-{
-	struct wanted w = {.v = v, .c = c};
-	const struct held h = v->held[c->held];
-	char name[2 * ID_SIZE + 1];
-	uint32_t *frames = NULL, f;
-	size_t n_frames = 0, i;
-	bool ok;
-
-	if (!take_cached(v, c, &n, e))
-		return false;
-	if (n == 0)
-		return true;
-	w.n = n;
-	w.bundle.name = h.name;
-	w.bundle.type = h.type;
-	ok = vac_directory(v, &h, &w.bundle.dir, e);
-	frames = mem_array(n, sizeof *frames);
-	for (i = 0; ok && i < n; i++) {
-		f = directory_frame_of(&w.bundle.dir, c[i].slot);
-		if (n_frames == 0 || frames[n_frames - 1] != f)
-			frames[n_frames++] = f;
-	}
-	ok = ok && vac_frames(v, &h, &w.bundle.dir, frames, n_frames, on_frame, &w, e);
-	free(frames);
-	directory_release(&w.bundle.dir);
-	buf_release(&w.plain);
-	if (ok || (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING))
-		return ok;
-	name_of_id(&h.name, name);
-	return err_wrap(e,
-	    "what snapshots refer to cannot be told, so nothing may be called dead (bale "
-	    "validate --full tells which suffer, and records it): hunks/%s", name);
-}
-
-/* Of a band that another client has declared dead, what is damaged is passed over. */
-static bool take_some(struct vac *v, struct vac_chunk *c, size_t n, struct err *e)
-{
-	struct err why = ERR_EMPTY;
-	bool needed = c->needed;
-
-	if (take_group(v, c, n, &why))
-		return true;
-	*e = why;
-	return !needed && (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING);
-}
+/* --- rounds */
 
 static int by_place(const void *a, const void *b)
 {
@@ -340,21 +227,13 @@ static int by_place(const void *a, const void *b)
 static bool take_round(struct vac *v, struct err *e)
 {
 	struct vac_chunk *c = v->todo;
-	size_t n = v->n_todo, i, k;
-	struct progress p = {.phase = "read the index"};
-	bool ok = true;
+	size_t n = v->n_todo;
+	bool ok;
 
 	v->todo = NULL;
 	v->n_todo = v->todo_cap = 0;
 	qsort(c, n, sizeof *c, by_place);
-	for (i = 0; ok && i < n; i = k) {
-		for (k = i + 1; k < n && c[k].held == c[i].held && c[k].needed == c[i].needed;
-		     k++)
-			;
-		ok = !vac_stopped(v, e) && take_some(v, c + i, k - i, e);
-		p.files = v->result->hunks;
-		monitor_progress(v->m, &p);
-	}
+	ok = vac_read_chunks(v, c, n, e);
 	free(c);
 	return ok;
 }
@@ -378,37 +257,11 @@ static void release_stuck(struct vac *v)
 	v->n_stuck = 0;
 }
 
-/* Packs that backups of this machine have left, of the sets that there are. */
-static void open_packs(struct vac *v)
-{
-	char name[NAME_MAX_LEN + 1];
-	struct cache_pack *pack;
-	struct map sets;
-	struct id id;
-	size_t i;
-
-	map_init(&sets, ID_SIZE);
-	for (i = 0; i < v->n_v; i++) {
-		if (!v->v[i].whole || v->v[i].band.kind != BAND_BACKUP)
-			continue;
-		chunk_id(v->repo, FILE_HUNKS, span_str(v->v[i].band.set), &id);
-		if (!map_put(&sets, &id, 1))
-			continue;
-		cache_pack_name(v->repo, v->v[i].band.set, name);
-		pack = cache_pack_open(v->cache, name);
-		if (!pack)
-			continue;
-		v->packs = mem_grow(v->packs, &v->packs_cap, v->n_packs + 1, sizeof pack);
-		v->packs[v->n_packs++] = pack;
-	}
-	map_release(&sets);
-}
-
 bool vac_mark(struct vac *v, struct err *e)
 {
 	size_t i;
 
-	open_packs(v);
+	vac_open_packs(v);
 	for (i = 0; i < v->n_v; i++)
 		if (v->v[i].state != VAC_GONE && !queue_band(v, &v->v[i], e))
 			return err_wrap(e, "snapshot %s", v->v[i].info->name.text);

@@ -253,54 +253,67 @@ bool vac_told(const struct vac *v, enum vac_folder folder, const char *name)
 	return at && v->held[*at].told;
 }
 
-static bool count_file(
-    struct vac *v, enum vac_folder folder, const char *name, struct err *e)
+static void count_file(struct vac *v, const struct vac_file *x)
 {
 	struct vacuum_result *res = v->result;
-	struct err why = ERR_EMPTY;
-	uint64_t size;
 
-	if (vac_told(v, folder, name))
-		return true;
-	if (!repo_stat(v->repo, vac_folders[folder], name, &size, &why)) {
-		if (why.kind == ERR_MISSING)
-			return true; /* gone since it was listed */
-		*e = why;
-		return err_wrap(e, "size of %s/%s", vac_folders[folder], name);
-	}
-	res->total_bytes += size;
-	if (folder == VAC_BANDS && vac_evidence_idle(v, name) &&
-	    !vac_names(&v->files, folder, name))
-		v->idle_files += size;
-	switch (vac_class(v, folder, name)) {
+	if (!x->there)
+		return;
+	res->total_bytes += x->size;
+	if (x->folder == VAC_BANDS && vac_evidence_idle(v, x->name) &&
+	    !vac_names(&v->files, x->folder, x->name))
+		v->idle_files += x->size;
+	switch (vac_class(v, x->folder, x->name)) {
 	case VAC_LIVE:
-		res->live_bytes += size;
+		res->live_bytes += x->size;
 		break;
 	case VAC_CONDEMNED:
-		res->condemned_bytes += size;
+		res->condemned_bytes += x->size;
 		break;
 	case VAC_DEAD:
-		res->dead_bytes += size;
-		v->dead_files += size;
+		res->dead_bytes += x->size;
+		v->dead_files += x->size;
 		break;
 	case VAC_UNKNOWN:
-		res->unknown_bytes += size;
+		res->unknown_bytes += x->size;
 		break;
 	}
-	return true;
+}
+
+/* Bundles that no delta tells of; the caller frees them. */
+static struct vac_file *untold(const struct vac *v, size_t *n)
+{
+	struct vac_file *all = NULL;
+	const char *name;
+	size_t i, cap = 0;
+	int f;
+
+	*n = 0;
+	for (f = VAC_HUNKS; f < VAC_FOLDERS; f++)
+		for (i = 0; i < v->lists[f].n; i++) {
+			name = v->lists[f].names[i];
+			if (vac_told(v, (enum vac_folder)f, name))
+				continue;
+			all = mem_grow(all, &cap, *n + 1, sizeof *all);
+			all[(*n)++] = (struct vac_file){.name = name, .folder = (enum vac_folder)f};
+		}
+	return all;
 }
 
 static bool count_files(struct vac *v, struct err *e)
 {
-	size_t i;
-	int f;
+	struct vac_file *bundles;
+	size_t n, i;
+	bool ok;
 
-	for (f = 0; f < VAC_FOLDERS; f++)
-		for (i = 0; i < v->lists[f].n; i++)
-			if (vac_stopped(v, e) ||
-			    !count_file(v, (enum vac_folder)f, v->lists[f].names[i], e))
-				return false;
-	return true;
+	bundles = untold(v, &n);
+	ok = vac_sizes(v, bundles, n, e);
+	for (i = 0; ok && i < v->n_small; i++)
+		count_file(v, &v->small[i]);
+	for (i = 0; ok && i < n; i++)
+		count_file(v, &bundles[i]);
+	free(bundles);
+	return ok;
 }
 
 bool vac_share(struct vac *v, struct err *e)

@@ -15,19 +15,23 @@ static bool names(const char *begin, const char *folder, const char *name)
 	return begin && strncmp(path, begin, strlen(begin)) == 0;
 }
 
-static struct watched *note(
-    struct watch *w, enum fail_op op, const char *folder, const char *name)
+/* Its number. */
+static size_t note(struct watch *w, enum fail_op op, const char *folder, const char *name)
 {
 	struct watched *x;
+	size_t number;
 
 	if (w->hook)
 		w->hook(w->hook_arg, op, folder, name);
+	pthread_mutex_lock(&w->lock);
 	w->v = mem_grow(w->v, &w->cap, w->n + 1, sizeof *w->v);
-	x = &w->v[w->n++];
+	number = w->n++;
+	x = &w->v[number];
 	*x = (struct watched){.op = op};
 	snprintf(x->folder, sizeof x->folder, "%s", folder);
 	snprintf(x->name, sizeof x->name, "%s", name);
-	return x;
+	pthread_mutex_unlock(&w->lock);
+	return number;
 }
 
 static bool watch_put(struct store *s, const char *folder, const char *name,
@@ -43,8 +47,7 @@ static bool watch_get(struct store *s, const char *folder, const char *name, uin
     size_t n, struct buf *out, uint64_t *size, struct err *e)
 {
 	struct watch *w = (struct watch *)s;
-	struct watched *x = note(w, OP_GET, folder, name);
-	size_t before = out->n;
+	size_t number = note(w, OP_GET, folder, name), before = out->n;
 	uint64_t whole = 0;
 
 	if (w->unmounted)
@@ -53,8 +56,10 @@ static bool watch_get(struct store *s, const char *folder, const char *name, uin
 		return err_set(e, ERR_IO, "%s/%s: simulated fault", folder, name);
 	if (!w->inner->ops->get(w->inner, folder, name, at, n, out, &whole, e))
 		return false;
-	x->n = out->n - before;
-	x->at = at == STORE_TAIL ? whole - x->n : at;
+	pthread_mutex_lock(&w->lock);
+	w->v[number].n = out->n - before;
+	w->v[number].at = at == STORE_TAIL ? whole - w->v[number].n : at;
+	pthread_mutex_unlock(&w->lock);
 	if (size)
 		*size = whole;
 	return true;
@@ -64,9 +69,11 @@ static bool watch_list(
     struct store *s, const char *folder, struct store_listing *out, struct err *e)
 {
 	struct watch *w = (struct watch *)s;
-	unsigned before = (unsigned)watch_count(w, OP_LIST, folder);
-	size_t i, k = 0;
+	size_t before, i, k = 0;
 
+	pthread_mutex_lock(&w->lock);
+	before = watch_count(w, OP_LIST, folder);
+	pthread_mutex_unlock(&w->lock);
 	note(w, OP_LIST, folder, "");
 	if (!store_list(w->inner, folder, out, e))
 		return false;
@@ -129,11 +136,13 @@ void watch_init(struct watch *w, struct store *inner)
 	w->store.ops = &watch_ops;
 	w->store.mount = inner->mount;
 	w->store.describe = inner->describe;
+	pthread_mutex_init(&w->lock, NULL);
 }
 
 void watch_release(struct watch *w)
 {
 	free(w->v);
+	pthread_mutex_destroy(&w->lock);
 	*w = (struct watch){.inner = NULL};
 }
 

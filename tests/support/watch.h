@@ -1,10 +1,12 @@
 /*
  * A store that writes down what is asked of it, and shows less than there is: names that
  * listings leave out, files that cannot be read, a mount point with nothing mounted. For
- * tests; one thread.
+ * tests; without a hook, any thread.
  */
 #ifndef BALE_TESTS_WATCH_H
 #define BALE_TESTS_WATCH_H
+
+#include <pthread.h>
 
 #include "format/limits.h"
 #include "store/fault.h"
@@ -28,6 +30,7 @@ struct watch {
 	void *hook_arg;
 	bool silent;            /* it does not tell how much room is left */
 
+	pthread_mutex_t lock;   /* guards what follows */
 	struct watched *v;      /* what was asked, in order */
 	size_t n, cap;
 };

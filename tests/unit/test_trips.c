@@ -330,6 +330,33 @@ static void test_validate_quick(void **state)
 	scene_end(&s);
 }
 
+/* --- analysis for a vacuum */
+
+/*
+ * Each tail and delta once, of hunks the frames alone; sizes of all but bundles; each
+ * folder twice; and the opening.
+ */
+static void test_analysis(void **state)
+{
+	struct vacuum_options o;
+	struct vacuum_result res;
+	struct store_counts n;
+	struct command c;
+	struct scene s;
+	struct err e;
+
+	(void)state;
+	scene_begin(&s, 4);
+	vacuum_do_init(&o);
+	o.transfers = 4;
+	command_begin(&c, &s, NULL);
+	assert_true(vacuum_run(c.r, &o, NULL, &res, &e));
+	assert_int_equal(res.unknown_bytes, 0);
+	command_end(&c, &n);
+	assert_counts(&n, 0, 19, 51, 15);
+	scene_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_validate_quick),
+	    cmocka_unit_test(test_analysis),
 	};
 
 	/* Folders above the source are in the snapshots: nobody else may change them. */

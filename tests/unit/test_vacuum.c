@@ -144,12 +144,69 @@ static void test_untouched(void **state)
 	ages_release(&w);
 }
 
+static void print(struct buf *b, const struct vacuum_result *r)
+{
+	const struct vacuum_threshold *t;
+	unsigned i;
+
+	buf_printf(b, "%ju = %ju + %ju + %ju + %ju\n", (uintmax_t)r->total_bytes,
+	    (uintmax_t)r->live_bytes, (uintmax_t)r->condemned_bytes,
+	    (uintmax_t)r->dead_bytes, (uintmax_t)r->unknown_bytes);
+	buf_printf(b, "%ju bundles, %ju of %ju chunks, %ju hunks\n", (uintmax_t)r->bundles,
+	    (uintmax_t)r->live_chunks, (uintmax_t)r->chunks, (uintmax_t)r->hunks);
+	for (i = 0; i < VACUUM_BINS; i++)
+		buf_printf(b, "%ju in %ju\n", (uintmax_t)r->bins[i].bytes,
+		    (uintmax_t)r->bins[i].bundles);
+	for (i = 0; i < VACUUM_THRESHOLDS; i++) {
+		t = &r->thresholds[i];
+		buf_printf(b, "%d: %ju, %ju, %ju, %ju\n", t->below, (uintmax_t)t->bundles,
+		    (uintmax_t)t->write_bytes, (uintmax_t)t->free_bytes,
+		    (uintmax_t)t->dead_bytes);
+	}
+}
+
+/* What is found out does not hang on how much is read at the same time. */
+static void test_readers(void **state)
+{
+	static const unsigned readers[] = {0, 1, 2, 8, 100};
+	struct vacuum_options o;
+	struct vacuum_result res;
+	struct buf first = BUF_EMPTY, b = BUF_EMPTY;
+	struct ages w;
+	unsigned i;
+
+	(void)state;
+	make_generations(&w, 12);
+	for (i = 1; i < 9; i++)
+		ages_remove(&w, i);
+	vacuum_do_init(&o);
+	o.run = true; /* something is condemned */
+	o.below = 30;
+	vacuum_must(w.store, &o, &res);
+	ages_remove(&w, 9);
+	o.run = false;
+	for (i = 0; i < 5; i++) {
+		o.transfers = readers[i];
+		vacuum_must(w.store, &o, &res);
+		add_up(w.store, &res);
+		assert_true(res.condemned_bytes > 0 && res.dead_bytes > 0);
+		buf_clear(&b);
+		print(i == 0 ? &first : &b, &res);
+		if (i > 0)
+			assert_string_equal(buf_str(&b), buf_str(&first));
+	}
+	buf_release(&first);
+	buf_release(&b);
+	ages_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_nothing_dead),
 	    cmocka_unit_test(test_exact),
 	    cmocka_unit_test(test_untouched),
+	    cmocka_unit_test(test_readers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@
 #include "tests/support/vacuum_do.h"
 #include "tests/support/watch.h"
 
+#define READERS 4
+
 /* --- what an analysis reads */
 
 static size_t distinct_hunks(struct ages *w)
@@ -73,14 +75,27 @@ static void check_once(const struct watch *w)
 	}
 }
 
+/* That sizes are asked for before anything but the head of the repository is read. */
+static void check_looks(const struct watch *w)
+{
+	bool read = false;
+	size_t i;
+
+	assert_true(watch_count(w, OP_STAT, "bands") > 0);
+	for (i = 0; i < w->n; i++) {
+		read |= w->v[i].op == OP_GET && strcmp(w->v[i].folder, "bands") == 0;
+		assert_false(read && w->v[i].op == OP_STAT);
+	}
+}
+
 static void test_reads(void **state)
 {
 	struct vacuum_options o;
-	struct vacuum_result res;
+	struct vacuum_result res, many;
 	struct err e = ERR_EMPTY;
 	char cache[4096];
 	struct ages w;
-	struct watch watch;
+	struct watch watch, ahead;
 	size_t gets;
 	unsigned i;
 
@@ -100,11 +115,20 @@ static void test_reads(void **state)
 	assert_true(vacuum_do(&watch.store, &o, &res, &e));
 	assert_int_equal(watch_count(&watch, OP_PUT | OP_REMOVE, ""), 0);
 	assert_int_equal(watch_count(&watch, OP_GET | OP_STAT, "data/"), 0);
+	check_looks(&watch);
 	gets = watch_count(&watch, OP_GET, "hunks");
 	assert_true(gets > 0);
 	assert_true(res.hunks >= 4);
 	assert_int_equal(res.hunks, distinct_hunks(&w));
 	check_once(&watch);
+	o.transfers = READERS;
+	watch_init(&ahead, w.store);
+	assert_true(vacuum_do(&ahead.store, &o, &many, &e));
+	check_once(&ahead);
+	check_looks(&ahead);
+	assert_int_equal(ahead.n, watch.n);
+	assert_int_equal(many.hunks, res.hunks);
+	watch_release(&ahead);
 	watch_release(&watch);
 
 	/* The hunks that the last backup of this machine has kept are not read again. */
@@ -258,7 +282,7 @@ struct wrong {
  * then in *e, and nothing was deleted or written.
  */
 static bool refused(struct store *store, const struct wrong *wrong, bool acts,
-    struct store **left, struct err *e)
+    unsigned readers, struct store **left, struct err *e)
 {
 	struct store *s = store_mem_clone(store), *before;
 	struct vacuum_options o;
@@ -275,6 +299,7 @@ static bool refused(struct store *store, const struct wrong *wrong, bool acts,
 	watch.hidden_from = wrong->hidden_from + (wrong->hidden_from && acts);
 	watch.unreadable = wrong->unreadable;
 	options_of(&o, acts);
+	o.transfers = readers;
 	err_clear(e);
 	ok = vacuum_do(&watch.store, &o, &res, e);
 	if (!ok)
@@ -285,16 +310,16 @@ static bool refused(struct store *store, const struct wrong *wrong, bool acts,
 	return !ok;
 }
 
-/* It refuses, acting or not, and says these two things. */
+/* It refuses, acting or not, reading ahead or not, and says these two things. */
 static void must_refuse(struct ages *w, const struct wrong *wrong, enum err_kind kind,
     const char *names, const char *says)
 {
 	struct err e = ERR_EMPTY;
 	struct store *left;
-	unsigned acts;
+	unsigned i;
 
-	for (acts = 0; acts < 2; acts++) {
-		if (!refused(w->store, wrong, acts, &left, &e))
+	for (i = 0; i < 3; i++) {
+		if (!refused(w->store, wrong, i == 1, i == 2 ? READERS : 0, &left, &e))
 			fail_msg("not noticed: %s, %s", names, says);
 		if (e.kind != kind || !strstr(e.text, names) || !strstr(e.text, says))
 			fail_msg("kind %d instead of %d; says: %s; not: %s, %s", e.kind, kind, e.text,
@@ -314,11 +339,11 @@ static bool refused_or_harmless(
 	struct store *left;
 	unsigned i;
 
-	looked = refused(store, wrong, false, &left, &e);
+	looked = refused(store, wrong, false, READERS, &left, &e);
 	for (i = 0; i < w->generations; i++)
 		whole[i] = !w->removed[i] && ages_whole(w, left, i, &e);
 	store_free(left);
-	acted = refused(store, wrong, true, &left, &e);
+	acted = refused(store, wrong, true, 0, &left, &e);
 	if (looked && !acted)
 		fail_msg("the analysis refuses, and the run does not");
 	if (acted && e.kind != ERR_MISSING && e.kind != ERR_CORRUPT && e.kind != ERR_REFUSED)
