@@ -153,6 +153,14 @@ static bool take_put(struct packer *p, struct put_job *put, struct err *e)
 	return ok;
 }
 
+/* Whether the bundle is in a file now, and no longer in memory. */
+static bool spool(struct packer *p)
+{
+	if (p->o.spool && p->build->spool < 0 && !build_spool(p->build, p->o.spool))
+		p->o.spool = NULL; /* full, most likely */
+	return p->build->spool >= 0;
+}
+
 /*
  * Whether the bundle may go with those that are on their way: in memory, or from a file.
  */
@@ -162,9 +170,7 @@ static bool fits(struct packer *p)
 		return true;
 	if (lane_jobs(p->puts) >= p->o.puts || !p->o.spool)
 		return false;
-	if (!build_spool(p->build, p->o.spool))
-		p->o.spool = NULL; /* full, most likely */
-	return p->o.spool != NULL;
+	return spool(p);
 }
 
 /* Bytes bound what is on its way; a bundle larger than the bound still goes, alone. */
@@ -178,6 +184,8 @@ static bool bundle_close(struct packer *p, struct err *e)
 	while ((j = lane_poll(p->puts)))
 		if (!take_put(p, (struct put_job *)j, e))
 			return false;
+	if (p->o.lean)
+		spool(p);
 	while (lane_jobs(p->puts) > 0 && !fits(p)) {
 		j = lane_take(p->puts);
 		if (!take_put(p, (struct put_job *)j, e))

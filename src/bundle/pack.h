@@ -32,6 +32,7 @@ struct packer_options {
 	size_t in_flight;       /* bytes of bundles being put, beyond the first, in memory */
 	unsigned puts;          /* bundles being put; those beyond in_flight wait in … */
 	struct cache *spool;    /* … a temporary file of this; NULL: none do */
+	bool lean;              /* so does the first: no two bundles are in memory */
 	packer_bundle_fn *acknowledged;
 	void *arg;
 };

@@ -16,6 +16,7 @@
 #define SPARE (1u << 20) /* bytes that are left free on the storage */
 /* Plain bytes of partly live frames that wait to be framed anew. */
 #define STASH (4u << 20)
+#define PIECE (8u << 20) /* of a bundle that is read back */
 
 static void acknowledged(void *arg, uint32_t number, const struct directory *dir)
 {
@@ -43,7 +44,10 @@ static struct packer *make_packer(
 	    .run = x->band.name.text,
 	    .seed = seed,
 	    .frame_plain = frame_plain,
-	    .bundle_target = x->repo->params.bundle_target,
+	    .bundle_target = vac_target(x->repo, type),
+	    .puts = 1,
+	    .spool = x->cache,
+	    .lean = true,
 	    .cpu = x->cpu,
 	    .transfer = x->transfer,
 	    .compressors = x->compressors,
@@ -263,7 +267,7 @@ static int by_share(const void *a, const void *b)
 static bool small(const struct vacuum *x, const struct held *h)
 {
 	return h->told && h->listed && !h->condemned && !h->open &&
-	    h->size < x->repo->params.bundle_target / 4;
+	    h->size < x->repo->params.bundle_target / VAC_SMALL;
 }
 
 /* Whether there are several to be put together. */
@@ -332,13 +336,32 @@ static bool within(struct vacuum *x, const struct held *h, int64_t begun, uint64
 	return !o->max_time || x->repo->env->ticks(x->repo->env) - begun < o->max_time;
 }
 
+/* The digest of what the storage gives back. */
+static bool read_back(struct vacuum *x, const char *folder, const char *name,
+    struct id *out, struct err *e)
+{
+	struct buf piece = BUF_EMPTY;
+	struct digest d;
+	uint64_t at = 0;
+	bool ok;
+
+	digest_init(&d, ID_SIZE, NULL, 0);
+	do {
+		buf_clear(&piece);
+		ok = repo_get(x->repo, folder, name, at, PIECE, &piece, NULL, e);
+		digest_add(&d, buf_span(&piece));
+		at += piece.n;
+	} while (ok && piece.n == PIECE);
+	digest_end(&d, out->b);
+	buf_release(&piece);
+	return ok;
+}
+
 /* Read back each new bundle: its name is the digest of all its bytes. */
 static bool verify(struct vacuum *x, struct err *e)
 {
 	char name[2 * ID_SIZE + 1], folder[16];
 	const struct band_bundle *b;
-	struct buf bytes = BUF_EMPTY;
-	struct span all;
 	struct id id;
 	bool ok = true;
 
@@ -346,18 +369,12 @@ static bool verify(struct vacuum *x, struct err *e)
 		b = &x->bundles[x->n_verified];
 		name_of_id(&b->name, name);
 		folder_of(b->hunks ? FILE_HUNKS : FILE_DATA, &b->name, folder);
-		buf_clear(&bytes);
-		ok = repo_get(x->repo, folder, name, 0, SIZE_MAX, &bytes, NULL, e);
-		if (!ok)
-			break;
-		all = buf_span(&bytes);
-		digest_name(&id, &all, 1);
-		ok = id_equal(&id, &b->name) ||
-		    err_set(e, ERR_CORRUPT,
-		        "%s/%s was written just now and reads back as something else",
-		        folder, name);
+		ok = read_back(x, folder, name, &id, e) &&
+		    (id_equal(&id, &b->name) ||
+		        err_set(e, ERR_CORRUPT,
+		            "%s/%s was written just now and reads back as something else",
+		            folder, name));
 	}
-	buf_release(&bytes);
 	return ok;
 }
 

@@ -2,7 +2,7 @@
 #include "engine/vacuum_internal.h"
 
 #define GAP  (64u << 10) /* bytes that nobody wants cost less than another read */
-#define MOST (8u << 20)
+#define MOST (4u << 20)
 
 bool vac_frame_near(const struct frame_rec *f, uint64_t at, uint64_t *end)
 {

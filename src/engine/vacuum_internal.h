@@ -399,6 +399,15 @@ bool vac_keeps_move(const struct held *from);
 
 void vac_predict(struct vac *v);
 
+/* A bundle is small that is less than this part of the size at which one closes. */
+#define VAC_SMALL 4
+
+/*
+ * Stored bytes at which a new bundle closes: of hunks early, so that two kinds in memory
+ * cost little more than one; not so early that it would be a small one.
+ */
+uint32_t vac_target(const struct repo *r, enum file_type type);
+
 /* --- vacuum_share.c */
 
 bool vac_share(struct vac *v, struct err *e);

@@ -32,12 +32,20 @@ static void add_copy(const struct vac *v, struct cost *c, const struct held *h)
 	c->write += h->copy + h->tables;
 }
 
+uint32_t vac_target(const struct repo *r, enum file_type type)
+{
+	uint32_t target = r->params.bundle_target;
+
+	return type == FILE_HUNKS ? target / VAC_SMALL : target;
+}
+
 static uint64_t total(const struct vac *v, const struct cost *c, bool act)
 {
-	uint64_t target = v->repo->params.bundle_target, n;
+	uint64_t data = vac_target(v->repo, FILE_DATA), n;
+	uint64_t hunks = vac_target(v->repo, FILE_HUNKS);
 	size_t extra = seal_size(keyring_sealer(v->repo->keys, PURPOSE_FRAMES), 0);
 
-	n = (c->copy[0] + target - 1) / target + (c->copy[1] + target - 1) / target;
+	n = (c->copy[0] + data - 1) / data + (c->copy[1] + hunks - 1) / hunks;
 	return RUN_FIX + (act || v->merge_write ? DELTA_FIX + extra : 0) + v->merge_write +
 	    c->write + c->frames * (FRAME_FIX + extra) +
 	    n * (BUNDLE_MIN + extra + BUNDLE_FIX);

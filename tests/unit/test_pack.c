@@ -61,11 +61,12 @@ static void acknowledged(void *arg, uint32_t number, const struct directory *dir
 }
 
 static void begin_with(struct world *w, struct store *store, unsigned threads,
-    unsigned transfers, const char *cache)
+    unsigned transfers, const char *cache, bool lean)
 {
 	struct packer_options o = {.type = FILE_DATA,
 	    .run = "20261118021007-0123456789abcdef-1", .frame_plain = FRAME,
-	    .bundle_target = TARGET, .puts = transfers, .acknowledged = acknowledged};
+	    .bundle_target = TARGET, .puts = transfers, .lean = lean,
+	    .acknowledged = acknowledged};
 
 	memset(w, 0, sizeof *w);
 	w->env = env_fixed_new(INT64_C(1700000000000000000), 0, 5);
@@ -88,7 +89,7 @@ static void begin_with(struct world *w, struct store *store, unsigned threads,
 static void begin_on(
     struct world *w, struct store *store, unsigned threads, unsigned transfers)
 {
-	begin_with(w, store, threads, transfers, NULL);
+	begin_with(w, store, threads, transfers, NULL, false);
 }
 
 static void begin(struct world *w, unsigned threads, unsigned transfers)
@@ -417,7 +418,7 @@ static void test_spool(void **state)
 		struct gate *g = gate_new(4);
 
 		g->fails = fails;
-		begin_with(&w, &g->store, 2, 4, dir);
+		begin_with(&w, &g->store, 2, 4, dir, false);
 		add_all(&w);
 		assert_true(packer_flush(w.p, &e));
 		assert_int_equal(g->most, 4);
@@ -430,6 +431,48 @@ static void test_spool(void **state)
 		end(&w);
 	}
 	end(&alone);
+	scratch_free(dir);
+}
+
+static unsigned written;
+
+static int count_writes(enum sys_call call, const char *path)
+{
+	(void)path;
+	written += call == SYS_WRITE;
+	return 0;
+}
+
+/*
+ * A lean packer has each bundle wait in a file; one that is not, and puts one by one,
+ * none.
+ */
+static void test_lean(void **state)
+{
+	struct buf why = BUF_EMPTY;
+	struct world w[2];
+	char *dir = scratch_new();
+	struct err e = ERR_EMPTY;
+
+	(void)state;
+	for (unsigned lean = 0; lean < 2; lean++) {
+		begin_with(&w[lean], store_mem_new(env_real()), 2, 1, dir, lean);
+		written = 0;
+		sys_fault = count_writes;
+		add_all(&w[lean]);
+		assert_true(packer_flush(w[lean].p, &e));
+		sys_fault = NULL;
+		check_all(&w[lean]);
+		if (lean)
+			assert_true(written > w[lean].bundles);
+		else
+			assert_int_equal(written, 0);
+	}
+	if (!stores_within(w[0].store, w[1].store, &why) ||
+	    !stores_within(w[1].store, w[0].store, &why))
+		fail_msg("%s", buf_str(&why));
+	end(&w[0]);
+	end(&w[1]);
 	scratch_free(dir);
 }
 
@@ -457,7 +500,7 @@ static void test_spool_fails(void **state)
 	bool ok = true;
 
 	(void)state;
-	begin_with(&w, &g->store, 0, 4, dir);
+	begin_with(&w, &g->store, 0, 4, dir, false);
 	sys_fault = no_room;
 	add_all(&w);
 	assert_true(packer_flush(w.p, &e));
@@ -467,7 +510,7 @@ static void test_spool_fails(void **state)
 
 	g = gate_new(2);
 	g->seconds = 1; /* nobody comes after the first */
-	begin_with(&w, &g->store, 0, 4, dir);
+	begin_with(&w, &g->store, 0, 4, dir, false);
 	sys_fault = bad_disk;
 	for (size_t i = 0; ok && i < CHUNKS; i++)
 		ok = add(&w, 20000, true, &e);
@@ -490,6 +533,7 @@ int main(void)
 	    cmocka_unit_test(test_unfinished),
 	    cmocka_unit_test(test_failing),
 	    cmocka_unit_test(test_spool),
+	    cmocka_unit_test(test_lean),
 	    cmocka_unit_test(test_spool_fails),
 	};
 
