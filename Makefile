@@ -197,7 +197,7 @@ torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDE
 	@BALE_TORTURE=1 BALE=$(abspath $O/bale) $(PROVE) tests/cli/t7[1-4]-*.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 	@BALE_SEEDS=$(or $(SEEDS),100000) $O/unit/test_interleave
-	@BALE_PREEMPTIONS=1 $O/unit/test_schedules
+	@BALE_PREEMPTIONS=2 $O/unit/test_schedules
 	@$(SUBMAKE) check-mutants
 
 bench-remote: all dumbfs $O/bench/grown ## trips, bytes and time at 0, 20 and 100 ms, into docs/remote.md

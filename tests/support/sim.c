@@ -60,7 +60,11 @@ void sim_watch(struct sim *s, const struct sim_watch *w)
 
 static int64_t env_now(struct env *env)
 {
-	return ((struct sim_client *)env)->sim->now;
+	struct sim_client *c = (struct sim_client *)env;
+
+	if (c->number == c->sim->running) /* else the ledger asks, in a client's name */
+		sim_told(c->sim, c->number, (uint64_t)c->sim->now);
+	return c->sim->now;
 }
 
 static void env_sleep(struct env *env, int64_t ns)
@@ -136,6 +140,84 @@ static struct sim_client *by_chance(struct sim *s)
 	return n ? awake[sim_draw(s, n)] : next_awake(s, 0);
 }
 
+/* --- states */
+
+uint64_t sim_mix(uint64_t a, uint64_t b)
+{
+	a ^= b * 0xff51afd7ed558ccdu;
+	return mix(&a);
+}
+
+uint64_t sim_digest(struct span text)
+{
+	uint64_t d = text.n, word;
+	size_t i, n;
+
+	for (i = 0; i < text.n; i += n) {
+		n = text.n - i < sizeof word ? text.n - i : sizeof word;
+		word = 0;
+		memcpy(&word, text.p + i, n);
+		d = sim_mix(d, word);
+	}
+	return d;
+}
+
+void sim_told(struct sim *s, int client, uint64_t what)
+{
+	if (client >= 0)
+		s->client[client].told = sim_mix(s->client[client].told, what);
+}
+
+static uint64_t state_at(const struct sim *s, int64_t now)
+{
+	uint64_t d = sim_mix(s->holds, (uint64_t)now);
+	const struct sim_client *c;
+
+	for (c = s->client; c < s->client + s->clients; c++) {
+		d = sim_mix(d, c->told);
+		d = sim_mix(d, c->ended ? 1 : (uint64_t)(c->wake > now ? c->wake : 0) << 1);
+	}
+	return d;
+}
+
+uint64_t sim_state(const struct sim *s)
+{
+	return state_at(s, s->now);
+}
+
+void sim_cut(struct sim *s, sim_known *known, void *arg)
+{
+	s->known = known;
+	s->known_arg = arg;
+}
+
+bool sim_was_cut(const struct sim *s)
+{
+	return s->cut;
+}
+
+/* A client is at an operation that counts. */
+static void note_point(struct sim *s, int client)
+{
+	struct sim_point *p = &s->point[s->points];
+	bool beyond = s->n_plan == 0 || s->points > s->plan[s->n_plan - 1].at;
+	int64_t wake;
+
+	if (s->points == SIM_POINTS)
+		abort();
+	p->who = client;
+	p->state = sim_mix(sim_state(s), (uint64_t)client);
+	for (int i = 0; i < s->clients; i++) {
+		wake = s->client[i].wake;
+		p->to[i].there = !s->client[i].ended;
+		p->to[i].state = sim_mix(state_at(s, wake > s->now ? wake : s->now), (uint64_t)i);
+	}
+	s->cut = beyond && s->known && s->known(s->known_arg, p);
+	s->points += !s->cut;
+}
+
+/* --- hand-over by plan */
+
 static struct sim_client *by_plan(struct sim *s, bool point)
 {
 	struct sim_client *c = &s->client[s->running];
@@ -164,7 +246,7 @@ static void hand_over(struct sim *s, struct sim_client *c, bool point)
 bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
 {
 	struct sim_client *c = &s->client[client];
-	bool point = s->planned && (counts || s->every);
+	bool point = s->planned && !s->cut && (counts || s->every);
 
 	s->counts.operations++;
 	s->counts.by[client]++;
@@ -174,15 +256,12 @@ bool sim_enter(struct sim *s, int client, bool counts, struct err *e)
 		s->counts.sleeps++;
 		c->wake = s->now + (int64_t)sim_draw(s, 12 * SIM_DELTA);
 	}
-	if (point && s->points < SIM_POINTS) {
-		s->there[s->points] = 0;
-		for (int i = 0; i < s->clients; i++)
-			s->there[s->points] |= (uint8_t)(!s->client[i].ended << i);
-		s->who[s->points] = (int8_t)client;
-		s->points++;
-	}
-	if (!s->planned || point)
+	if (point)
+		note_point(s, client);
+	if (!s->planned || (point && !s->cut))
 		hand_over(s, c, point);
+	if (s->cut)
+		return err_set(e, ERR_STOPPED, "the course is cut here");
 	if (!c->dead && sim_chance(s, s->chances.crash)) {
 		s->counts.crashes++;
 		c->dead = true;
@@ -202,6 +281,7 @@ void sim_pause(struct sim *s, int client, int64_t ns)
 		s->now += ns;
 	s->client[client].wake = s->now + ns;
 	hand_over(s, &s->client[client], false);
+	sim_told(s, client, 0);
 }
 
 void sim_begin(struct sim *s, int client)
@@ -233,6 +313,7 @@ static void run_script(unsigned high, unsigned low)
 	    (struct sim_client *)((uintptr_t)high << 32 | (uintptr_t)(uint32_t)low);
 	struct sim *s = c->sim;
 
+	sim_told(s, c->number, 0);
 	s->script(s->arg, c->number);
 	c->ended = true;
 	if (ended(s))
@@ -247,8 +328,8 @@ static struct sim *current;
 static int dead_call(enum sys_call call, const char *path)
 {
 	(void)path;
-	return call != SYS_CLOSE && current->inside && current->client[current->running].dead
-	    ? EIO : 0;
+	return call != SYS_CLOSE && current->inside &&
+	        (current->cut || current->client[current->running].dead) ? EIO : 0;
 }
 
 static void prepare(struct sim_client *c)
@@ -299,14 +380,9 @@ unsigned sim_points(const struct sim *s)
 	return s->points;
 }
 
-bool sim_there(const struct sim *s, unsigned at, int client)
+const struct sim_point *sim_point(const struct sim *s, unsigned at)
 {
-	return s->there[at] >> client & 1;
-}
-
-int sim_who(const struct sim *s, unsigned at)
-{
-	return s->who[at];
+	return &s->point[at];
 }
 
 /* --- */

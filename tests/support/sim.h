@@ -89,10 +89,32 @@ struct sim_switch {
 
 void sim_plan(
     struct sim *s, int first, const struct sim_switch *v, unsigned n, bool every);
-/* How many operations were counted; and whether a client had not ended at one of them. */
+
+/*
+ * A state is a digest of all on which the rest of a planned course depends: what the
+ * storage holds, what each client has been told so far, who sleeps, the time.
+ */
+struct sim_point {
+	int who;        /* was about to do the operation */
+	uint64_t state;
+	struct {
+		bool there;     /* the client had not ended */
+		uint64_t state; /* in which it would go on from here */
+	} to[SIM_CLIENTS];
+};
+
+/* The operations that were counted. */
 unsigned sim_points(const struct sim *s);
-bool sim_there(const struct sim *s, unsigned at, int client);
-int sim_who(const struct sim *s, unsigned at);
+const struct sim_point *sim_point(const struct sim *s, unsigned at);
+uint64_t sim_state(const struct sim *s);
+
+/*
+ * `known` is asked at each operation counted after the last hand-over. Where it says yes,
+ * all runs stop, and that operation and those to come are not counted.
+ */
+typedef bool sim_known(void *arg, const struct sim_point *p);
+void sim_cut(struct sim *s, sim_known *known, void *arg);
+bool sim_was_cut(const struct sim *s);
 
 /* --- what happened */
 

@@ -11,6 +11,7 @@
 struct sim_file {
 	char *name;
 	struct buf content;
+	uint64_t digest;     /* of name and content */
 	int64_t born, died;  /* died INT64_MAX: it is there */
 	int maker, killer;   /* clients; -1: nobody */
 	unsigned seen, gone; /* a bit a client: it has noticed */
@@ -35,6 +36,7 @@ struct sim_client {
 	const char *nap; /* see sim_nap; NULL: none */
 	int64_t nap_ns;
 	uint64_t state; /* of its random bytes */
+	uint64_t told;  /* a digest of all that it was told */
 };
 
 struct sim {
@@ -56,8 +58,11 @@ struct sim {
 	int first;
 	const struct sim_switch *plan;
 	unsigned n_plan, points;
-	uint8_t there[SIM_POINTS]; /* a bit a client that had not ended */
-	int8_t who[SIM_POINTS];    /* was running */
+	struct sim_point point[SIM_POINTS];
+	uint64_t holds;            /* a digest of all files, in no order */
+	sim_known *known;          /* see sim_cut */
+	void *known_arg;
+	bool cut;
 };
 
 /* Whether this happens, of a thousand times. */
@@ -68,6 +73,11 @@ bool sim_chance(struct sim *s, unsigned thousandths);
  * whether a plan counts it.
  */
 bool sim_enter(struct sim *s, int client, bool counts, struct err *e);
+
+/* Digests. */
+uint64_t sim_mix(uint64_t a, uint64_t b);
+uint64_t sim_digest(struct span text);
+void sim_told(struct sim *s, int client, uint64_t what);
 
 void sim_folders_free(struct sim *s);
 

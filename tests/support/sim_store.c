@@ -79,6 +79,11 @@ static struct sim_file *file_add(struct sim *s, const char *folder, const char *
 	return &f->v[at];
 }
 
+static uint64_t file_digest(const struct sim_file *f)
+{
+	return sim_mix(sim_digest(span_str(f->name)), sim_digest(buf_span(&f->content)));
+}
+
 /* --- who sees what */
 
 static bool is_bundle(const struct sim_file *f)
@@ -141,8 +146,11 @@ static struct sim_file *reach(struct view *v, const char *folder, const char *na
 		return NULL;
 	f = file_find(v->sim, folder, name);
 	if (f && (f->died == INT64_MAX ? shows(v, f, f->maker, f->born, &f->seen) :
-	    listed(v, f) && sim_chance(v->sim, v->sim->chances.ghost)))
+	    listed(v, f) && sim_chance(v->sim, v->sim->chances.ghost))) {
+		sim_told(v->sim, v->client, f->digest);
 		return f;
+	}
+	sim_told(v->sim, v->client, 0);
 	err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
 	return NULL;
 }
@@ -192,6 +200,13 @@ static void nap(struct view *v, const char *name)
 	sim_pause(v->sim, v->client, c->nap_ns);
 }
 
+/* The storage is another: what came or went, when, by whom. */
+static void changed(struct view *v, const struct sim_file *f, int64_t when)
+{
+	v->sim->holds += sim_mix(sim_mix(f->digest, (uint64_t)when),
+	    2 * (unsigned)(v->client + 1) + (f->died < INT64_MAX));
+}
+
 static bool view_put(struct store *st, const char *folder, const char *name,
     const struct span *parts, size_t n, struct err *e)
 {
@@ -208,7 +223,9 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 			leave(v, folder, name, parts, n);
 		return false;
 	}
-	if (file_find(v->sim, folder, name))
+	f = file_find(v->sim, folder, name);
+	sim_told(v->sim, v->client, f != NULL);
+	if (f)
 		return err_set(e, ERR_EXISTS, "%s/%s is there", folder, name);
 	f = file_add(v->sim, folder, name);
 	f->maker = v->client;
@@ -218,6 +235,8 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 		f->content.n = (size_t)sim_draw(v->sim, f->content.n);
 		v->sim->counts.lies++;
 	}
+	f->digest = file_digest(f);
+	changed(v, f, f->born);
 	if (v->sim->watch.put)
 		v->sim->watch.put(v->sim->watch.arg, v->client, folder, name);
 	doomed(v, name, true);
@@ -257,8 +276,11 @@ static bool view_list(
 		return false;
 	f = folder_find(v->sim, folder);
 	for (i = 0; f && i < f->n; i++)
-		if (listed(v, &f->v[i]))
+		if (listed(v, &f->v[i])) {
 			store_listing_add(out, f->v[i].name);
+			sim_told(v->sim, v->client, sim_digest(span_str(f->v[i].name)));
+		}
+	sim_told(v->sim, v->client, 0);
 	return true;
 }
 
@@ -284,10 +306,14 @@ static bool view_remove(
 	if (!ok && (s->planned || s->client[v->client].dead || !sim_chance(s, 300)))
 		return false;
 	f = file_find(s, folder, name);
-	if (!f || f->died != INT64_MAX || !shows(v, f, f->maker, f->born, &f->seen))
+	if (f && (f->died != INT64_MAX || !shows(v, f, f->maker, f->born, &f->seen)))
+		f = NULL;
+	sim_told(s, v->client, f != NULL);
+	if (!f)
 		return ok && err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
 	f->died = s->now;
 	f->killer = v->client;
+	changed(v, f, f->died);
 	if (s->watch.removed)
 		s->watch.removed(s->watch.arg, v->client, folder, name);
 	return ok;
@@ -335,6 +361,7 @@ static void copy_one(void *arg, const char *folder, const char *name, struct spa
 
 	f->born = 0;
 	buf_add_span(&f->content, content);
+	f->digest = file_digest(f);
 }
 
 void sim_copy(struct sim *s, struct store *from)
@@ -356,6 +383,7 @@ void sim_clone(struct sim *s, const struct sim *from)
 			to->died = f->v[i].died;
 			to->maker = f->v[i].maker;
 			to->killer = f->v[i].killer;
+			to->digest = f->v[i].digest;
 			buf_add_span(&to->content, buf_span(&f->v[i].content));
 		}
 }

@@ -7,11 +7,16 @@
  * is gone can still be read; and where only those of bundles are seen late, or only the
  * others. No chunk may be lost at any step (ledger.h), and all snapshots restore.
  *
- *   BALE_PREEMPTIONS=n   that many more than by default
+ * A course is cut where it comes to a state that was searched with no fewer preemptions
+ * left (sim.h): a run knows of others only what it is told, so nothing new can follow,
+ * and what led there has been judged by then. With BALE_WHOLE=1 none is cut.
+ *
+ *   BALE_PREEMPTIONS=n   so many in each scenario; 1000: as many as there can be
  *   BALE_SCENARIO=text   only scenarios whose name has it in it
  *
  * Built with -DBALE_MUTANT=n the test must fail.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,11 +24,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
+#include "base/map.h"
+#include "base/mem.h"
 #include "tests/support/course.h"
 
-#define SWITCHES 4
+#define ANY      1000 /* preemptions */
+#define SWITCHES 200
 #define GRACE    (2 * SIM_DELTA)
 
 struct scenario {
@@ -303,11 +312,13 @@ struct search {
 	const struct scenario *scenario;
 	const struct sim_chances *weather;
 	struct course base;
-	bool every;
+	bool every, whole;
 	int first;
 	struct sim_switch plan[SWITCHES];
 	unsigned n_plan, max;
-	uint64_t schedules, deleting, beside;
+	struct map known; /* states, and how many preemptions were left when searched */
+	struct map ends;  /* states in which all scripts have ended */
+	uint64_t schedules, cut, n_ends, sum, deleting, beside;
 	char loss[2000];
 };
 
@@ -319,60 +330,113 @@ static void tell_loss(struct search *s, const char *why)
 	n = (size_t)snprintf(s->loss, sizeof s->loss, "%s; see %u%s, ghost %u; first %d",
 	    s->scenario->name, s->weather->see, s->weather->apart ? ", bundles not" : "",
 	    s->weather->ghost, s->first);
-	for (i = 0; i < s->n_plan; i++)
+	for (i = 0; i < s->n_plan && n < sizeof s->loss / 2; i++)
 		n += (size_t)snprintf(s->loss + n, sizeof s->loss - n, ", at %u to %d",
 		    s->plan[i].at, s->plan[i].to);
 	snprintf(s->loss + n, sizeof s->loss - n, ": %s", why);
 }
 
-/* One schedule. Who could be handed over to before each operation comes out. */
-static unsigned run_plan(struct search *s, uint8_t *there, int8_t *who)
+static unsigned left(const struct search *s)
+{
+	return s->max == ANY ? 0 : s->max - s->n_plan;
+}
+
+static bool searched(const struct search *s, uint64_t state)
+{
+	const uint64_t *n = map_get(&s->known, &state);
+
+	return n && *n >= left(s);
+}
+
+/* Whether all that may follow where a client is about to do an operation was searched. */
+static bool known_point(void *arg, const struct sim_point *p)
+{
+	struct search *s = arg;
+
+	if (searched(s, p->state))
+		return true;
+	map_put(&s->known, &p->state, left(s));
+	return false;
+}
+
+/* The same where one goes on, and hands over before its next operation at soonest. */
+static bool known_switch(struct search *s, uint64_t state)
+{
+	uint64_t going = ~state;
+
+	if (s->whole)
+		return false;
+	if (searched(s, state) || searched(s, going))
+		return true;
+	map_put(&s->known, &going, left(s));
+	return false;
+}
+
+static void note_end(struct search *s, struct course *c)
+{
+	uint64_t state = sim_state(c->sim);
+
+	if (map_put(&s->ends, &state, 0)) {
+		s->n_ends++;
+		s->sum += state;
+	}
+	if (!course_check(c))
+		tell_loss(s, c->why);
+}
+
+/* One schedule. What could be handed over to whom comes out, freed by the caller. */
+static struct sim_point *run_plan(struct search *s, unsigned *n)
 {
 	static struct course c;
-	unsigned n, i;
+	struct sim_point *points;
 
 	course_begin(&c, s->ground, 2, s->weather, &s->base);
 	sim_plan(c.sim, s->first, s->plan, s->n_plan, s->every);
+	if (!s->whole)
+		sim_cut(c.sim, known_point, s);
 	sim_run(c.sim, s->scenario->clients, s->scenario->script, &c);
-	n = sim_points(c.sim);
-	for (i = 0; i < n; i++) {
-		there[i] = 0;
-		who[i] = (int8_t)sim_who(c.sim, i);
-		for (int k = 0; k < s->scenario->clients; k++)
-			there[i] |= (uint8_t)(sim_there(c.sim, i, k) << k);
-	}
-	if (!course_check(&c))
-		tell_loss(s, c.why);
+	*n = sim_points(c.sim);
+	points = mem_array(*n + 1, sizeof *points);
+	for (unsigned i = 0; i < *n; i++)
+		points[i] = *sim_point(c.sim, i);
+	if (ledger_loss(c.ledger))
+		tell_loss(s, ledger_loss(c.ledger));
+	else if (!sim_was_cut(c.sim))
+		note_end(s, &c);
+	s->cut += sim_was_cut(c.sim);
 	course_end(&c);
 	s->schedules++;
 	s->deleting += c.totals->deleting;
 	s->beside += c.totals->beside;
 	free(c.totals);
-	return n;
+	return points;
 }
 
 /* All that begin with the plan so far. */
 static void explore(struct search *s)
 {
 	unsigned at = s->n_plan ? s->plan[s->n_plan - 1].at + 1 : 0, n;
-	uint8_t there[SIM_POINTS];
-	int8_t who[SIM_POINTS];
+	struct sim_point *p = run_plan(s, &n);
 
-	n = run_plan(s, there, who);
 	if (s->n_plan == s->max)
-		return;
+		n = 0;
 	for (; at < n && !s->loss[0]; at++)
 		for (int to = 0; to < s->scenario->clients && !s->loss[0]; to++) {
-			if (to == who[at] || !(there[at] >> to & 1))
+			if (to == p[at].who || !p[at].to[to].there)
 				continue;
+			assert_true(s->n_plan < SWITCHES);
 			s->plan[s->n_plan++] = (struct sim_switch){at, to};
-			explore(s);
+			if (!known_switch(s, p[at].to[to].state))
+				explore(s);
 			s->n_plan--;
 		}
+	free(p);
 }
 
 static void search_weather(struct search *s)
 {
+	map_init(&s->known, sizeof(uint64_t));
+	map_init(&s->ends, sizeof(uint64_t));
 	course_begin(&s->base, s->ground, 1, s->weather, NULL);
 	sim_plan(s->base.sim, 0, NULL, 0, false);
 	s->scenario->before(&s->base);
@@ -383,50 +447,82 @@ static void search_weather(struct search *s)
 		explore(s);
 	course_end(&s->base);
 	free(s->base.totals);
+	map_release(&s->known);
+	map_release(&s->ends);
 }
 
-static unsigned number(const char *name)
+static const struct sim_chances weathers[] = {{.see = 1000}, {.see = 0},
+    {.see = 0, .ghost = 1000}, {.see = 1000, .apart = true, .ghost = 1000},
+    {.see = 0, .apart = true}};
+
+static void search_scenario(struct search *s)
+{
+	for (size_t k = 0; k < sizeof weathers / sizeof *weathers && !s->loss[0]; k++) {
+		s->weather = &weathers[k];
+		search_weather(s);
+	}
+}
+
+static unsigned number(const char *name, unsigned fallback)
 {
 	const char *v = getenv(name);
 
-	return v ? (unsigned)strtoul(v, NULL, 10) : 0;
+	return v ? (unsigned)strtoul(v, NULL, 10) : fallback;
+}
+
+static void print_search(const struct search *s, double seconds)
+{
+	printf("# %s: ", s->scenario->name);
+	if (s->max == ANY)
+		printf("any preemptions");
+	else
+		printf("%u preemption%s", s->max, s->max == 1 ? "" : "s");
+	printf(", %" PRIu64 " schedules, of which %" PRIu64 " came to a known state; %" PRIu64
+	       " ends; %" PRIu64 " deleted a bundle, %" PRIu64 " beside a run; %.0f s\n",
+	    s->schedules, s->cut, s->n_ends, s->deleting, s->beside, seconds);
+	if (s->loss[0])
+		printf("# LOSS %s\n", s->loss);
+	fflush(stdout);
 }
 
 static void test_schedules(void **state)
 {
-	static const struct sim_chances weathers[] = {
-	    {.see = 1000}, {.see = 0}, {.see = 0, .ghost = 1000},
-	    {.see = 1000, .apart = true, .ghost = 1000}, {.see = 0, .apart = true}};
 	const char *only = getenv("BALE_SCENARIO");
 	static struct search s;
-	unsigned losses = 0, more = number("BALE_PREEMPTIONS");
-	size_t i, k;
+	unsigned losses = 0;
+	clock_t began;
+	size_t i;
 
 	for (i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
 		if (only && !strstr(scenarios[i].name, only))
 			continue;
+		began = clock();
 		s = (struct search){.ground = *state, .scenario = &scenarios[i],
-		    .every = number("BALE_EVERY"),
-		    .max = scenarios[i].preemptions + more};
+		    .every = number("BALE_EVERY", 0), .whole = number("BALE_WHOLE", 0),
+		    .max = number("BALE_PREEMPTIONS", scenarios[i].preemptions)};
 		if (getenv("BALE_TEST_STRIDE")) /* slow builds */
 			s.max = 1;
-		if (s.max > SWITCHES)
-			s.max = SWITCHES;
-		for (k = 0; k < sizeof weathers / sizeof *weathers && !s.loss[0]; k++) {
-			s.weather = &weathers[k];
-			search_weather(&s);
-		}
-		print_message(
-		    "# %s: %u preemption%s, %llu schedules, %llu deleted a bundle, %llu beside "
-		    "a run\n",
-		    s.scenario->name, s.max, s.max == 1 ? "" : "s",
-		    (unsigned long long)s.schedules, (unsigned long long)s.deleting,
-		    (unsigned long long)s.beside);
-		if (s.loss[0])
-			print_message("# LOSS %s\n", s.loss);
+		search_scenario(&s);
+		print_search(&s, (double)(clock() - began) / CLOCKS_PER_SEC);
 		losses += s.loss[0] != '\0';
 	}
 	assert_int_equal(losses, 0);
+}
+
+/* Cutting leaves out no state in which a course can end. */
+static void test_cut(void **state)
+{
+	static struct search s[2];
+
+	for (int i = 0; i < 2; i++) {
+		s[i] = (struct search){.ground = *state, .scenario = &scenarios[0], .max = 1,
+		    .whole = i == 0};
+		search_scenario(&s[i]);
+	}
+	assert_int_equal(s[0].cut, 0);
+	assert_true(s[1].cut > 0);
+	assert_int_equal(s[0].n_ends, s[1].n_ends);
+	assert_true(s[0].sum == s[1].sum);
 }
 
 static struct ground ground;
@@ -447,6 +543,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_schedules),
 	};
 
