@@ -99,6 +99,9 @@ $O/inject.so: tests/inject/inject.c
 	$(CC) -std=gnu11 -D_GNU_SOURCE -MMD -MP -pthread $(WARN) $(CFLAGS) -fno-builtin \
 		-fPIC -shared -o $@ $< -ldl
 
+$O/points: $O/tests/inject/points.o $O/libbale.a
+	$(CC) -o $@ $^ $(ALL_LIBS)
+
 # --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
 
 SUBMAKE := $(MAKE) --no-print-directory -s
@@ -189,7 +192,7 @@ bench-identical: all ## restores of TREES and of a special tree, compared by rsy
 
 TORTURED := $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism \
 	interleave schedules)
-torture: $O/bale $O/inject.so $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
+torture: $O/bale $O/inject.so $O/points $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum

@@ -5,11 +5,13 @@
 # source that is untouched, and no success that is none.
 #
 # Of each command and call one point; with BALE_SEED another one. With BALE_TORTURE=N each Nth
-# of all there are.
+# of all there are, by tests/inject/points.c: what comes of them is judged once where it is
+# the same. BALE_COMMANDS: only these.
 . "$(dirname "$0")/lib.sh"
 
 INJECT=${INJECT:-$(dirname "$BALE")/inject.so}
 [ -e "$INJECT" ] || { echo "1..0 # SKIP no $INJECT"; exit 0; }
+POINTS=$(dirname "$BALE")/points
 
 # --- the world: what a point begins with lies in saved/, and is copied to w/
 
@@ -63,6 +65,9 @@ cp -a w/repo w/bad
 victim=$(ls w/bad/data/*/* | head -n 1)
 flip "$victim" 700
 cp -a w saved
+now=$(date +%s)
+ticks=$(sed 's/[. ].*//' /proc/uptime)
+mkfifo questions answers
 facts then >facts.then
 facts src >facts.src
 
@@ -98,9 +103,9 @@ words() {
 	key-list) echo "key list -r $W/secret --key-file $W/key" ;;
 	esac
 }
-commands="init init-key backup backup-threads backup-settle backup-first list list-json ls cat
+commands=${BALE_COMMANDS:-"init init-key backup backup-threads backup-settle backup-first list list-json ls cat
 	restore restore-threads validate validate-full validate-bad prune remove undelete tag pin unpin vacuum vacuum-run
-	doctor key-add key-list"
+	doctor key-add key-list"}
 
 # restored [OPTIONS]: the latest snapshot is what the source is
 restored() {
@@ -210,6 +215,26 @@ point() {
 	judge "$@"
 }
 
+# all_points COMMAND: those of points.now, each from the same moment on
+all_points() {
+	# shellcheck disable=SC2046
+	INJECT_NOW=$now INJECT_TICKS=$ticks "$POINTS" saved w "$INJECT" "$BALE" $(words "$1") \
+		<points.now >questions 3<answers &
+	exec 5<questions 4>answers
+	while read -r call nth errno times status <&5; do
+		if [ "$call" = points ]; then
+			points=$((points + nth))
+			judged=$errno
+		else
+			judge "$command" "$call" "$nth" "$errno" "$times" 0
+			echo >&4
+		fi
+	done
+	exec 5<&- 4>&-
+	wait $!
+	echo "# $1: $(wc -l <points.now) points, $judged of them judged"
+}
+
 # "CALL NTH ERRNO TIMES" for each point of the counts in a file
 list_points() {
 	awk -v command="$1" -v torture="${BALE_TORTURE:-0}" -v seed="${BALE_SEED:-0}" '
@@ -275,9 +300,13 @@ for command in $commands; do
 	[ "$status" = $want ] && { [ $want = 4 ] || true_success "$command"; } ||
 		wrong "$command" none 0 0 0 0 "undisturbed, it does not work"
 	list_points "$command" counts >points.now
-	while read -r call nth errno times; do
-		point "$command" "$call" "$nth" "$errno" "$times" 0
-	done <points.now
+	if [ "${BALE_TORTURE:-0}" != 0 ]; then
+		all_points "$command" || wrong "$command" none 0 0 0 0 "the points were not all tried"
+	else
+		while read -r call nth errno times; do
+			point "$command" "$call" "$nth" "$errno" "$times" 0
+		done <points.now
+	fi
 	for short in 1 1000; do
 		[ "$command,$short" = doctor,1 ] && continue # 8 MiB, byte by byte
 		inject "$command" none 0 0 1 $short

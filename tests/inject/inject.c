@@ -13,9 +13,11 @@
  *   INJECT_SHORT   reads and writes get or take no more than this many bytes
  *   INJECT_FIRED   a file that is made longer whenever a call was made to fail
  *   INJECT_COUNTS  a file that gets a line "CALL NUMBER" for each call at the end
+ *   INJECT_NOW     seconds since 1970 at which the clock stands still
+ *   INJECT_TICKS   and those since the machine's start
  *
- * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is
- * synced.
+ * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is synced.
+ * Where the clock stands still random bytes are the same each time.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -34,6 +36,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -67,6 +70,8 @@ static size_t most = SIZE_MAX;
 static const char *counts_path;
 static atomic_long counts[CALLS];
 static atomic_long slept; /* ns */
+static long now, ticks; /* s; 0: as they are */
+static atomic_ulong chance;
 static _Thread_local bool spared;
 
 extern ssize_t __write(int fd, const void *p, size_t n);
@@ -94,6 +99,8 @@ __attribute__((constructor)) static void begin(void)
 	most = (size_t)number("INJECT_SHORT", 0);
 	if (most == 0)
 		most = SIZE_MAX;
+	now = number("INJECT_NOW", 0);
+	ticks = number("INJECT_TICKS", 0);
 	counts_path = getenv("INJECT_COUNTS");
 	s = getenv("INJECT_FIRED");
 	if (s) {
@@ -390,9 +397,28 @@ int clock_gettime(clockid_t id, struct timespec *t)
 {
 	static void *at;
 	int r = REAL(clock_gettime)(id, t);
-	long ns = t->tv_nsec + slept % 1000000000;
+	long ns;
 
+	if (now && (id == CLOCK_REALTIME || id == CLOCK_BOOTTIME || id == CLOCK_MONOTONIC))
+		*t = (struct timespec){id == CLOCK_REALTIME ? now : ticks, 0};
+	ns = t->tv_nsec + slept % 1000000000;
 	t->tv_sec += slept / 1000000000 + ns / 1000000000;
 	t->tv_nsec = ns % 1000000000;
 	return r;
+}
+
+ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+	static void *at;
+	unsigned char *to = p;
+	unsigned long z;
+
+	if (!now)
+		return REAL(getrandom)(p, n, flags);
+	for (size_t i = 0; i < n; i++) {
+		z = atomic_fetch_add(&chance, 1) * 0x9e3779b97f4a7c15u;
+		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+		to[i] = (unsigned char)(z >> 56);
+	}
+	return (ssize_t)n;
 }
