@@ -134,7 +134,7 @@ static void folder_run(struct job *job)
 	store_folder(j->store, j->name);
 }
 
-/* Those of which one file is put at the very end, when everything waits for it. */
+/* While the last data is put: what comes then is waited for. */
 static void make_folders(struct run *r)
 {
 	static const char *const names[] = {"hunks", "index"};
@@ -335,6 +335,7 @@ static bool loop(struct run *r, struct err *e)
 			if (!store_pump(r, true, e))
 				return halted(r, e);
 	}
+	make_folders(r);
 	return (merge_finish(r, e) && band_finish(r, e)) || halted(r, e);
 }
 
@@ -378,7 +379,6 @@ static bool run_once(struct repo *repo, const struct backup_options *o, struct m
 			snprintf(out->basis, sizeof out->basis, "%s", basis_name(r->basis));
 	}
 	if (ok) {
-		make_folders(r);
 		make_packers(r);
 		make_writer(r);
 		ok = open_walk(r, e) && loop(r, e);

@@ -300,16 +300,22 @@ bool store_settle(struct run *r, struct err *e)
 	r->due = r->lists_open = false;
 	r->behind = 0;
 	r->behind_items = r->behind_bytes = r->lists_behind = 0;
+	if (!packer_close(r->data, e) || !emit_some(r, &written, e))
+		return false;
+	/* Complete lists need not wait; their bundle has the same in it either way. */
+	if (r->head == r->unpassed && !packer_close(r->lists, e))
+		return false;
 	if (!packer_flush(r->data, e) || !emit_some(r, &written, e))
 		return false;
 	assert(r->head == r->unpassed);
 	return true;
 }
 
+/* What is passed last goes on its way at once: items may wait for bundles before it. */
 bool store_drain(struct run *r, struct err *e)
 {
 	while (r->head)
-		if (!store_pump(r, true, e))
+		if ((!r->unpassed && !packer_close(r->data, e)) || !store_pump(r, true, e))
 			return false;
 	return true;
 }

@@ -16,8 +16,8 @@
  *   INJECT_NOW     seconds since 1970 at which the clock stands still
  *   INJECT_TICKS   and those since the machine's start
  *
- * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is synced.
- * Where the clock stands still random bytes are the same each time.
+ * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is
+ * synced. Where the clock stands still random bytes are the same each time.
  */
 #include <dirent.h>
 #include <dlfcn.h>

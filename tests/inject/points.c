@@ -1,19 +1,19 @@
 /*
- * Many points of failure, one after the other (tests/cli/t65-inject.t): for each line "CALL
- * NTH ERRNO TIMES" of the standard input a world is made as it was saved, and a command run
- * in it with that call failing (inject.c).
+ * Many points of failure, one after the other (tests/cli/t65-inject.t): for each line
+ * "CALL NTH ERRNO TIMES" of the standard input a world is made as it was saved, and a
+ * command run in it with that call failing (inject.c).
  *
  *	points SAVED WORLD INJECT.so COMMAND...  <points >questions 3<answers
  *
- * Whoever started it is to judge what came of it: a line "CALL NTH ERRNO TIMES STATUS" asks
- * for that, and any line answers it. Nothing is asked where the call was not made, nor twice
- * about the same: status, output, and all that is not as it was saved. With the clock standing
- * still and the same random bytes each time, most points are like others: it makes no
- * difference at which of the allocations between two writes a program ends. The last line
- * is "points RUN JUDGED".
+ * Whoever started it is to judge what came of it: a line "CALL NTH ERRNO TIMES STATUS"
+ * asks for that, and any line answers it. Nothing is asked where the call was not made, nor
+ * twice about the same: status, output, and all that is not as it was saved. With the clock
+ * standing still and the same random bytes each time, most points are like others: it makes
+ * no difference at which of the allocations between two writes a program ends. The last
+ * line is "points RUN JUDGED".
  *
- * The output is left in the files out and err. What is restored to the world is what differs
- * from before by size, mode or time of change.
+ * The output is left in the files out and err. What is restored to the world is what
+ * differs from before by size, mode or time of change.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -134,13 +134,14 @@ static bool same(const struct saved *a, const struct saved *b)
 	if (a->st.st_mode != b->st.st_mode)
 		return false;
 	return S_ISDIR(a->st.st_mode) ||
-	       (a->st.st_size == b->st.st_size && a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
+	       (a->st.st_size == b->st.st_size &&
+	           a->st.st_mtim.tv_sec == b->st.st_mtim.tv_sec &&
 	           a->st.st_mtim.tv_nsec == b->st.st_mtim.tv_nsec);
 }
 
 /*
- * What is not as it was saved, in the order of paths: `was` is NULL where it is new, `is` where
- * it has gone.
+ * What is not as it was saved, in the order of paths: `was` is NULL where it is new, `is`
+ * where it has gone.
  */
 typedef void differ_fn(void *arg, const struct saved *was, const struct saved *is);
 static void compare(const struct tree *now, differ_fn *differ, void *arg)
@@ -214,7 +215,8 @@ static void note_change(void *arg, const struct saved *was, const struct saved *
 		c->gone[c->n_gone++] = is;
 	}
 	if (was) {
-		c->wanted = mem_grow(c->wanted, &c->cap_wanted, c->n_wanted + 1, sizeof *c->wanted);
+		c->wanted = mem_grow(
+		    c->wanted, &c->cap_wanted, c->n_wanted + 1, sizeof *c->wanted);
 		c->wanted[c->n_wanted++] = was;
 	}
 }
@@ -256,7 +258,7 @@ static void add(struct account *a, const void *p, size_t n)
 	}
 }
 
-/* A time that was set, and not come about by writing now, is part of what was restored. */
+/* A time that was set, and not come about by writing now, was restored. */
 static void add_facts(struct account *a, const struct saved *is)
 {
 	struct timespec t = is->st.st_mtim;
