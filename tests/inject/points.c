@@ -6,11 +6,11 @@
  *	points SAVED WORLD INJECT.so COMMAND...  <points >questions 3<answers
  *
  * Whoever started it is to judge what came of it: a line "CALL NTH ERRNO TIMES STATUS"
- * asks for that, and any line answers it. Nothing is asked where the call was not made, nor
- * twice about the same: status, output, and all that is not as it was saved. With the clock
- * standing still and the same random bytes each time, most points are like others: it makes
- * no difference at which of the allocations between two writes a program ends. The last
- * line is "points RUN JUDGED".
+ * asks for that, and any line answers it. Nothing is asked where the call was not
+ * made, nor twice about the same: status, output, and all that is not as it was saved.
+ * With the clock standing still and the same random bytes each time, most points are
+ * like others: it makes no difference at which of the allocations between two writes a
+ * program ends. The last line is "points RUN JUDGED".
  *
  * The output is left in the files out and err. What is restored to the world is what
  * differs from before by size, mode or time of change.
