@@ -28,7 +28,10 @@ rm "$dir/tree/large"
 "$bale" vacuum --run >/dev/null
 head -c 200M /dev/urandom >"$dir/tree/large"
 "$bale" backup -q --set flips --checkpoint 1M "$dir/tree" &
-until ls "$dir"/repo/bands | grep -q -e '-5-part-0002'; do sleep 0.01; done
+until ls "$dir"/repo/bands | grep -q -e '-5-part-0002'; do
+	kill -0 $! || { echo "the backup that is to be killed ended by itself" >&2; exit 1; }
+	sleep 0.01
+done
 kill -9 $!
 wait $! 2>/dev/null || true
 rm "$dir/tree/large"
