@@ -65,41 +65,57 @@ bool refs_band(const struct refs *s, const struct band *b, refs_hunk_fn *fn, voi
 	return true;
 }
 
-static bool check_kind(
-    const struct list_iter *it, enum list_kind kind, uint32_t level, struct err *e)
+/* A list while it is read. */
+struct reading {
+	struct buf plain;
+	struct list_iter it;
+	struct numbers numbers;
+};
+
+static void reading_end(struct reading *l)
 {
-	return (it->kind == kind && it->level == level) ||
-	       err_set(e, ERR_CORRUPT, "not a list of the level it should be");
+	list_close(&l->it);
+	free(l->numbers.v);
+	buf_release(&l->plain);
+}
+
+static bool reading_begin(struct reading *l, const struct refs *s, const struct id *id,
+    const struct hint *hint, enum list_kind kind, uint32_t level, struct err *e)
+{
+	struct fault f;
+
+	l->plain = (struct buf)BUF_EMPTY;
+	if (!fetch(s, id, hint, &l->plain, e) ||
+	    (!list_open(&l->it, buf_span(&l->plain), &f) && !err_fault(e, &f))) {
+		buf_release(&l->plain);
+		return false;
+	}
+	numbers_init(&l->numbers, s, l->it.bundles, l->it.n_bundles);
+	if (l->it.kind == kind && l->it.level == level)
+		return true;
+	reading_end(l);
+	return err_set(e, ERR_CORRUPT, "not a list of the level it should be");
 }
 
 bool refs_list(const struct refs *s, const struct hunk_ref *list, uint32_t level,
     refs_hunk_fn *fn, void *arg, struct err *e)
 {
-	struct buf plain = BUF_EMPTY;
-	struct list_iter it;
+	struct reading l;
 	struct hunk_ref r;
 	struct fault f;
-	struct numbers numbers;
 	enum step st;
-	bool ok;
+	bool ok = true;
 
-	if (!fetch(s, &list->id, &list->hint, &plain, e) ||
-	    (!list_open(&it, buf_span(&plain), &f) && !err_fault(e, &f))) {
-		buf_release(&plain);
+	if (!reading_begin(&l, s, &list->id, &list->hint, LIST_HUNKS, level, e))
 		return false;
-	}
-	numbers_init(&numbers, s, it.bundles, it.n_bundles);
-	ok = check_kind(&it, LIST_HUNKS, level, e);
-	while (ok && (st = list_next_hunk(&it, &r, &f)) != STEP_END) {
+	while (ok && (st = list_next_hunk(&l.it, &r, &f)) != STEP_END) {
 		ok = st == STEP_ITEM || err_fault(e, &f);
 		if (!ok)
 			break;
-		number(&numbers, FILE_HUNKS, &r.hint);
+		number(&l.numbers, FILE_HUNKS, &r.hint);
 		ok = fn(arg, &r, e);
 	}
-	list_close(&it);
-	free(numbers.v);
-	buf_release(&plain);
+	reading_end(&l);
 	return ok;
 }
 
@@ -153,32 +169,23 @@ bool refs_hunk(const struct refs *s, const struct hunk_ref *hunk, refs_entry_fn 
 bool refs_extents(const struct refs *s, const struct extent *list, uint32_t level,
     refs_extent_fn *fn, void *arg, struct err *e)
 {
-	struct buf plain = BUF_EMPTY;
-	struct numbers numbers;
-	struct list_iter it;
+	struct reading l;
 	struct extent x;
 	struct fault f;
 	enum step st;
-	bool ok;
+	bool ok = true;
 
-	if (!fetch(s, &list->id, &list->hint, &plain, e) ||
-	    (!list_open(&it, buf_span(&plain), &f) && !err_fault(e, &f))) {
-		buf_release(&plain);
+	if (!reading_begin(&l, s, &list->id, &list->hint, LIST_EXTENTS, level, e))
 		return false;
-	}
-	numbers_init(&numbers, s, it.bundles, it.n_bundles);
-	ok = check_kind(&it, LIST_EXTENTS, level, e);
-	while (ok && (st = list_next_extent(&it, &x, &f)) != STEP_END) {
+	while (ok && (st = list_next_extent(&l.it, &x, &f)) != STEP_END) {
 		ok = st == STEP_ITEM || err_fault(e, &f);
 		if (!ok)
 			break;
 		if (!x.hole)
-			number(&numbers, level ? FILE_HUNKS : FILE_DATA, &x.hint);
+			number(&l.numbers, level ? FILE_HUNKS : FILE_DATA, &x.hint);
 		ok = fn(arg, &x, e);
 	}
-	list_close(&it);
-	free(numbers.v);
-	buf_release(&plain);
+	reading_end(&l);
 	return ok;
 }
 
