@@ -15,8 +15,15 @@ rclone_life() {
 	rclone_mount "$1" --vfs-write-back 1s
 	ok "mounted" mountpoint -q mnt
 	case $1 in
-	off | minimal) class=through ;;
-	*) class=write-back ;;
+	off | minimal)
+		class=through
+		waits=
+		;;
+	*)
+		class=write-back
+		waits="RCLONE_URL=http://$control sh $T/recipe"
+		sed -n '/^# rclone-settled/,/^```/p' "$TOP/docs/mounts.md" | sed '$d' >recipe
+		;;
 	esac
 	settle() { ok "all is uploaded" wait_for rclone_settled; }
 	leave() { settle && end_mount; }

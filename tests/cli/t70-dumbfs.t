@@ -7,6 +7,7 @@
 
 mkdir back.fs
 class=unknown # as of any FUSE file system that bale has not heard of
+waits=true    # it is through all the same
 leave() {
 	gone mnt
 }
