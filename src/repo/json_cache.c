@@ -29,6 +29,7 @@ static const char *const folders[] = {"bands", "marks", "tombstones", "health"};
 
 struct place {
 	struct map listed;       /* ids by this run's listing */
+	bool heard;              /* there was one */
 	struct map fresh;        /* id → index in `held` */
 	struct cache_pack *pack; /* opened when something is first wanted; NULL: none */
 	bool opened;
@@ -103,6 +104,7 @@ void json_cache_listed(
 		return;
 	pthread_mutex_lock(&jc->mutex);
 	map_clear(&p->listed);
+	p->heard = true;
 	for (size_t i = 0; i < l->n; i++) {
 		file_id(jc, folder, l->names[i], &id);
 		map_put(&p->listed, &id, 0);
@@ -110,8 +112,8 @@ void json_cache_listed(
 	pthread_mutex_unlock(&jc->mutex);
 }
 
-void json_cache_add(
-    struct json_cache *jc, const char *folder, const char *name, struct span bytes)
+static void hold(struct json_cache *jc, const char *folder, const char *name,
+    struct span bytes, bool unlisted)
 {
 	struct place *p = place_of(jc, folder);
 	struct id id;
@@ -120,7 +122,7 @@ void json_cache_add(
 		return;
 	file_id(jc, folder, name, &id);
 	pthread_mutex_lock(&jc->mutex);
-	if (map_get(&p->listed, &id) && !map_get(&p->fresh, &id) &&
+	if ((unlisted || map_get(&p->listed, &id)) && !map_get(&p->fresh, &id) &&
 	    jc->held_bytes + bytes.n <= HELD_LIMIT) {
 		map_put(&p->fresh, &id, jc->n_held);
 		jc->held = mem_grow(
@@ -130,6 +132,18 @@ void json_cache_add(
 		jc->held_bytes += bytes.n;
 	}
 	pthread_mutex_unlock(&jc->mutex);
+}
+
+void json_cache_add(
+    struct json_cache *jc, const char *folder, const char *name, struct span bytes)
+{
+	hold(jc, folder, name, bytes, false);
+}
+
+void json_cache_put(
+    struct json_cache *jc, const char *folder, const char *name, struct span bytes)
+{
+	hold(jc, folder, name, bytes, true);
 }
 
 bool json_cache_get(
@@ -171,6 +185,8 @@ static size_t dead(const struct place *p, const struct cache_pack *pack)
 	const void *id;
 	uint64_t v;
 
+	if (!p->heard)
+		return 0;
 	while (map_next(&p->listed, &at, &id, &v))
 		live += cache_pack_has(pack, id);
 	return cache_pack_count(pack) - live;

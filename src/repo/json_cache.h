@@ -36,6 +36,10 @@ void json_cache_add(
 bool json_cache_get(
     struct json_cache *jc, const char *folder, const char *name, struct buf *out);
 
+/* A file was put, which no listing need have shown yet, and acknowledged. Any thread. */
+void json_cache_put(
+    struct json_cache *jc, const char *folder, const char *name, struct span bytes);
+
 /* A file that will be read: its name and the type that it must have. */
 struct json_want {
 	const char *name, *type;

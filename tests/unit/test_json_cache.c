@@ -250,6 +250,43 @@ static void damaged(void **state)
 	scene_release(&s);
 }
 
+static void put_tail(struct scene *s, unsigned n, char name[NAME_MAX_LEN + 1])
+{
+	struct band b;
+
+	band_start(&b, 1800001000 + (int64_t)n, BANDS + n, "home");
+	band_store(s->r, &b, BAND_TAIL, name);
+	band_release(&b);
+}
+
+/* What was put need not be got, but where the mount cannot tell that it arrived. */
+static void put(void **state)
+{
+	char name[NAME_MAX_LEN + 1];
+	struct scene s;
+	struct bands bands;
+	struct band b;
+	struct err e;
+
+	(void)state;
+	scene_init(&s, true);
+	check_list(&s, all);
+	for (unsigned i = 0; i < 2; i++) {
+		reopen(&s);
+		s.r->store->mount = i ? MOUNT_WRITE_BACK : MOUNT_THROUGH;
+		put_tail(&s, i + 1, name);
+		reopen(&s); /* nothing was listed, and nothing was dropped */
+		assert_true(bands_list(s.r, &bands, &e));
+		assert_true(band_read_file(s.r, name, BAND_TAIL, &b, &e));
+		band_release(&b);
+		assert_true(band_read_file(s.r, s.tails[0], BAND_TAIL, &b, &e));
+		band_release(&b);
+		bands_release(&bands);
+		assert_int_equal(done(&s).get, i);
+	}
+	scene_release(&s);
+}
+
 static void record_id(const struct scene *s, const char *name, struct id *id)
 {
 	char text[200];
@@ -434,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(warm),
 	    cmocka_unit_test(in_memory),
 	    cmocka_unit_test(damaged),
+	    cmocka_unit_test(put),
 	    cmocka_unit_test(changed),
 	    cmocka_unit_test(removed),
 	    cmocka_unit_test(second_process),
