@@ -151,7 +151,7 @@ static bool mark_chunk(struct frees *f, enum file_type type, const struct id *id
 		mark(f, hint->bundle, hint->slot, state);
 		return true;
 	}
-	if (!resolver_find(f->refs.resolver, type, id, false, &v, &n, e))
+	if (!resolver_find(f->refs.resolver, type, id, REACH_DELTAS, &v, &n, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t number = inventory_number(inv, type, &v[i].bundle, 0);

@@ -188,14 +188,15 @@ bool want_agrees(const struct want *w, const struct bundle *b)
 }
 
 /* STEP_ITEM: the want has a place whose directory agrees. */
-static enum step find_place(struct gather *g, struct want *w, bool deep, struct err *e)
+static enum step find_place(
+    struct gather *g, struct want *w, enum reach reach, struct err *e)
 {
 	struct reading *rd = g->o.reading;
 	const struct found *f;
 	struct bundle *b;
 	size_t n;
 
-	if (!resolver_find(rd->resolver, FILE_DATA, &w->id, deep, &f, &n, e))
+	if (!resolver_find(rd->resolver, FILE_DATA, &w->id, reach, &f, &n, e))
 		return STEP_FAILED;
 	for (size_t i = 0; i < n; i++) {
 		bool agrees;
@@ -223,9 +224,8 @@ void want_move(struct gather *g, const struct want *old, const struct err *why)
 
 	if (!old->moved && g->failed.kind == ERR_NONE) {
 		w.moved = true;
-		st = find_place(g, &w, false, &e);
-		if (st == STEP_END)
-			st = find_place(g, &w, true, &e);
+		for (unsigned reach = 0; st == STEP_END && reach <= REACH_BUNDLES; reach++)
+			st = find_place(g, &w, (enum reach)reach, &e);
 	}
 	if (st == STEP_FAILED)
 		gather_give_up(g, &e);

@@ -31,7 +31,9 @@ struct known_bundle {
 
 struct resolver {
 	struct repo *repo;
-	bool loaded, deep_data, deep_hunks;
+	bool listed, moves_loaded, loaded, deep_data, deep_hunks;
+	struct store_listing index;
+	struct map gone;    /* deltas that others supersede */
 	struct map numbers; /* bundle name → number */
 	struct known_bundle *bundles;
 	struct place *places; /* sorted, but for what is being added */
@@ -46,6 +48,7 @@ struct resolver *resolver_new(struct repo *r)
 
 	res->repo = r;
 	map_init(&res->numbers, ID_SIZE);
+	map_init(&res->gone, ID_SIZE);
 	return res;
 }
 
@@ -54,6 +57,8 @@ void resolver_free(struct resolver *res)
 	if (!res)
 		return;
 	map_release(&res->numbers);
+	map_release(&res->gone);
+	store_listing_release(&res->index);
 	free(res->bundles);
 	free(res->places);
 	free(res->found);
@@ -132,46 +137,60 @@ static void add_delta(struct resolver *res, struct span plain, struct map *gone)
 	directory_release(&d);
 }
 
-/* After a failure it can be called again: bundles that were told of are passed over. */
-static bool load(struct resolver *res, struct err *e)
+static bool list_deltas(struct resolver *res, struct err *e)
 {
-	struct store_listing l = {0};
+	if (!res->listed && !repo_list(res->repo, "index", &res->index, e))
+		return err_wrap(e, "listing the deltas");
+	res->listed = true;
+	return true;
+}
+
+/* Of the names in the listing those that tell of moves, or the others. */
+static bool wanted(const struct resolver *res, size_t i, bool moves, struct id *name)
+{
+	return id_of_name(res->index.names[i], name) && delta_name_moves(name) == moves &&
+	    !map_get(&res->gone, name->b);
+}
+
+/* After a failure it can be called again: bundles that were told of are passed over. */
+static bool load_some(struct resolver *res, bool moves, struct err *e)
+{
 	struct deltas *deltas = deltas_new(res->repo);
 	struct buf plain = BUF_EMPTY;
-	struct map gone;
 	struct id name;
-	bool ok = false;
+	bool ok = list_deltas(res, e);
 
-	map_init(&gone, ID_SIZE);
-	if (!repo_list(res->repo, "index", &l, e)) {
-		err_wrap(e, "listing the deltas");
-		goto out;
-	}
-	for (size_t i = 0; i < l.n; i++)
-		if (id_of_name(l.names[i], &name))
+	for (size_t i = 0; ok && i < res->index.n; i++)
+		if (wanted(res, i, moves, &name))
 			deltas_add(deltas, &name);
-	for (size_t i = 0; i < l.n; i++) {
+	for (size_t i = 0; ok && i < res->index.n; i++) {
 		struct err one = ERR_EMPTY;
 
-		if (!id_of_name(l.names[i], &name) || map_get(&gone, name.b))
+		if (!wanted(res, i, moves, &name))
 			continue;
 		if (deltas_get(deltas, &name, &plain, &one)) {
-			add_delta(res, buf_span(&plain), &gone);
+			add_delta(res, buf_span(&plain), &res->gone);
 		} else if (one.kind != ERR_CORRUPT && one.kind != ERR_MISSING &&
 		           one.kind != ERR_NEWER) {
 			if (e)
 				*e = one;
-			goto out;
+			ok = false;
 		}
 	}
 	sort_places(res);
-	res->loaded = ok = true;
-out:
-	store_listing_release(&l);
 	deltas_free(deltas);
 	buf_release(&plain);
-	map_release(&gone);
 	return ok;
+}
+
+/* What has moved is wanted most, and few deltas tell of moves: they are read first. */
+static bool load(struct resolver *res, enum reach reach, struct err *e)
+{
+	if (!res->moves_loaded && !(res->moves_loaded = load_some(res, true, e)))
+		return false;
+	if (reach > REACH_MOVES && !res->loaded)
+		res->loaded = load_some(res, false, e);
+	return reach == REACH_MOVES || res->loaded;
 }
 
 /* Read the directories of a folder's bundles that no delta tells of. */
@@ -257,17 +276,18 @@ static void collect(
 }
 
 bool resolver_find(struct resolver *res, enum file_type type, const struct id *id,
-    bool deep, const struct found **out, size_t *n, struct err *e)
+    enum reach reach, const struct found **out, size_t *n, struct err *e)
 {
 	*out = NULL;
 	*n = 0;
-	if (!res->loaded && !load(res, e))
+	if (!load(res, reach, e))
 		return false;
-	if (deep && !load_deep(res, type, e))
+	if (reach == REACH_BUNDLES && !load_deep(res, type, e))
 		return false;
 	res->n_found = 0;
 	collect(res, type, get_u64(id->b), false);
-	collect(res, type, get_u64(id->b), true);
+	if (reach > REACH_MOVES)
+		collect(res, type, get_u64(id->b), true);
 	*out = res->found;
 	*n = res->n_found;
 	return true;
@@ -280,12 +300,13 @@ static bool is_damage(const struct err *e)
 
 /* STEP_END: none of the places has it. */
 static enum step read_found(struct resolver *res, struct chunk_reader *cr,
-    enum file_type type, const struct id *id, bool deep, struct span *out, struct err *e)
+    enum file_type type, const struct id *id, enum reach reach, struct span *out,
+    struct err *e)
 {
 	const struct found *f;
 	size_t n;
 
-	if (!resolver_find(res, type, id, deep, &f, &n, e))
+	if (!resolver_find(res, type, id, reach, &f, &n, e))
 		return STEP_FAILED;
 	for (size_t i = 0; i < n; i++) {
 		if (chunk_read(cr, type, &f[i].bundle, f[i].slot, id, out, e))
@@ -310,11 +331,8 @@ bool resolver_read(struct resolver *res, struct chunk_reader *cr, enum file_type
 		err_set(&why, ERR_MISSING, "in no bundle");
 	else if (!is_damage(&why))
 		goto failed;
-	if (res) {
-		st = read_found(res, cr, type, id, false, out, &one);
-		if (st == STEP_END)
-			st = read_found(res, cr, type, id, true, out, &one);
-	}
+	for (unsigned reach = 0; res && st == STEP_END && reach <= REACH_BUNDLES; reach++)
+		st = read_found(res, cr, type, id, (enum reach)reach, out, &one);
 	if (st == STEP_ITEM)
 		return true;
 	if (st == STEP_FAILED)

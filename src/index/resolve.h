@@ -22,13 +22,19 @@ struct resolver;
 struct resolver *resolver_new(struct repo *r);
 void resolver_free(struct resolver *res); /* NULL is harmless */
 
+/* How far a search goes; each costs more than the one before. */
+enum reach {
+	REACH_MOVES,   /* the deltas that tell of moves, and places not moved away from */
+	REACH_DELTAS,  /* all deltas */
+	REACH_BUNDLES, /* and the directories of bundles that no delta tells of */
+};
+
 /*
  * Places that hold a chunk, borrowed until the next call; *n is 0 where none is known.
- * Reads the deltas the first time; `deep` also the directories of bundles that no delta
- * tells of.
+ * What the search reads it reads once.
  */
 bool resolver_find(struct resolver *res, enum file_type type, const struct id *id,
-    bool deep, const struct found **out, size_t *n, struct err *e);
+    enum reach reach, const struct found **out, size_t *n, struct err *e);
 
 /*
  * Read a chunk from where `hint` says (NULL: nowhere), and where that misses from

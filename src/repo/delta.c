@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "codec/digest.h"
+#include "format/delta.h"
 
 struct delta_put {
 	struct repo *r;
@@ -14,20 +15,21 @@ struct delta_put {
 	struct buf sealed;
 	struct span parts[2];
 	struct id *name;
+	bool moves;
 };
 
-/* Each attempt has its own salt, and so its own nonce and name. */
-static bool compose_delta(
-    void *arg, unsigned attempt, struct repo_file *out, struct err *e)
+bool delta_name_moves(const struct id *name)
 {
-	struct delta_put *p = arg;
+	return name->b[0] >> 4 == 0;
+}
+
+static void seal_anew(struct delta_put *p)
+{
 	struct env *env = p->r->env;
 	const struct sealer *s = keyring_sealer(p->r->keys, PURPOSE_TABLES);
 	struct file_head h = {.type = FILE_DELTA};
 	uint8_t nonce[NONCE_SIZE];
 
-	(void)attempt;
-	(void)e;
 	h.total = FILE_HEAD_SIZE + seal_size(s, p->plain.n);
 	memcpy(h.repo, p->r->params.id, REPO_ID_SIZE);
 	env->random(env, h.salt, SALT_SIZE);
@@ -38,6 +40,19 @@ static bool compose_delta(
 	p->parts[0] = span_of(p->head, FILE_HEAD_SIZE);
 	p->parts[1] = buf_span(&p->sealed);
 	digest_name(p->name, p->parts, 2);
+}
+
+/* Each attempt has its own salt, and so its own nonce and name. */
+static bool compose_delta(
+    void *arg, unsigned attempt, struct repo_file *out, struct err *e)
+{
+	struct delta_put *p = arg;
+
+	(void)attempt;
+	(void)e;
+	do
+		seal_anew(p);
+	while (delta_name_moves(p->name) != p->moves);
 	name_of_id(p->name, out->name);
 	folder_of(FILE_DELTA, p->name, out->folder);
 	out->parts = p->parts;
@@ -49,9 +64,11 @@ bool repo_put_delta(
     struct repo *r, struct span plain, struct id *name, uint64_t *size, struct err *e)
 {
 	struct delta_put p = {.r = r, .plain = plain, .sealed = BUF_EMPTY, .name = name};
+	struct delta_iter it;
 	bool ok;
 
 	assert(plain.n <= DELTA_PLAIN_MAX);
+	p.moves = delta_open(&it, plain, NULL) && it.moves > 0;
 	ok = repo_put(r, compose_delta, &p, e);
 	if (ok && size)
 		*size = FILE_HEAD_SIZE + p.sealed.n;

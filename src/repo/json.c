@@ -128,7 +128,7 @@ bool repo_put_json(struct repo *r, const char *folder, const char *type,
 	ok = repo_put(r, compose_json, &p, e);
 	if (ok && size)
 		*size = p.file.n;
-	/* Without the read-back of such a mount nothing says that it is there as it was sent. */
+	/* Without the read-back of such a mount nothing says that it has arrived. */
 	if (ok && r->json_cache && r->store->mount == MOUNT_THROUGH)
 		json_cache_put(r->json_cache, folder, name, buf_span(&p.file));
 	buf_release(&p.file);

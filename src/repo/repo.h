@@ -199,6 +199,8 @@ bool repo_remove(struct repo *r, const char *folder, const char *name, struct er
 
 bool repo_put_delta(
     struct repo *r, struct span plain, struct id *name, uint64_t *size, struct err *e);
+/* Whether a delta of this name tells of moves: by the writer's choice, not for sure. */
+bool delta_name_moves(const struct id *name);
 /* Get, check against its name, unseal. ERR_CORRUPT, ERR_MISSING, ERR_NEWER. */
 bool repo_get_delta(
     struct repo *r, const struct id *name, struct buf *plain, struct err *e);

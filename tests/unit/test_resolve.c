@@ -89,7 +89,8 @@ static size_t find(struct resolver *res, const struct id *id, bool deep,
 	struct err e;
 	size_t n;
 
-	assert_true(resolver_find(res, FILE_DATA, id, deep, f, &n, &e));
+	assert_true(resolver_find(res, FILE_DATA, id, deep ? REACH_BUNDLES : REACH_DELTAS, f,
+	    &n, &e));
 	return n;
 }
 
@@ -120,7 +121,7 @@ static void test_deltas(void **state)
 	assert_false(id_equal(&f[0].bundle, &f[1].bundle));
 	assert_int_equal(find(res, &s.ids[5], false, &f), 0);
 	assert_int_equal(find(res, &s.ids[5], true, &f), 0);
-	assert_true(resolver_find(res, FILE_HUNKS, &s.ids[1], true, &f, &n, &e));
+	assert_true(resolver_find(res, FILE_HUNKS, &s.ids[1], REACH_BUNDLES, &f, &n, &e));
 	assert_int_equal(n, 0);
 	resolver_free(res);
 	scene_release(&s);
@@ -151,6 +152,55 @@ static void test_moves(void **state)
 		resolver_free(res);
 		scene_release(&s);
 	}
+}
+
+/* Where a delta tells of moves and of where they went, no other is read. */
+static void test_moves_first(void **state)
+{
+	struct delta_writer w = DELTA_WRITER_EMPTY;
+	struct delta_move m = {.slot = 0, .count = 3, .to_slot = 0};
+	struct store_counts before, after;
+	struct store *trace;
+	struct bundle_ref ref;
+	struct resolver *res;
+	const struct found *f;
+	struct scene s;
+	struct repo *r;
+	struct err e;
+	struct id id;
+	size_t n;
+
+	(void)state;
+	scene_init(&s);
+	m.from = add_bundle(&s, 0, 3, &w).name;
+	for (unsigned i = 0; i < 20; i++) {
+		struct delta_writer none = DELTA_WRITER_EMPTY;
+
+		id = put_delta(&s, i ? &none : &w);
+		assert_false(delta_name_moves(&id));
+	}
+	ref = add_bundle(&s, 0, 3, &w);
+	m.to = ref.name;
+	delta_add_move(&w, &m);
+	id = put_delta(&s, &w);
+	assert_true(delta_name_moves(&id));
+
+	trace = store_trace_new(store_mem_clone(s.mem));
+	r = repo_reopen(trace, env);
+	res = resolver_new(r);
+	store_trace_counts(trace, &before);
+	assert_true(resolver_find(res, FILE_DATA, &s.ids[1], REACH_MOVES, &f, &n, &e));
+	assert_true(n == 1 && id_equal(&f[0].bundle, &ref.name));
+	store_trace_counts(trace, &after);
+	assert_int_equal(after.get - before.get, 1);
+	assert_int_equal(find(res, &s.ids[1], false, &f), 2);
+	assert_true(id_equal(&f[0].bundle, &ref.name));
+	store_trace_counts(trace, &after);
+	assert_int_equal(after.get - before.get, 21);
+	assert_int_equal(after.list - before.list, 1);
+	resolver_free(res);
+	repo_close(r);
+	scene_release(&s);
 }
 
 /* A delta that is damaged, or not there at all, hides nothing for good. */
@@ -206,13 +256,13 @@ static void test_storage_fails(void **state)
 		struct err e;
 		size_t n;
 
-		if (!resolver_find(res, FILE_DATA, &s.ids[3], true, &f, &n, &e))
+		if (!resolver_find(res, FILE_DATA, &s.ids[3], REACH_BUNDLES, &f, &n, &e))
 			assert_int_equal(e.kind, ERR_UNREACHABLE);
 		else
 			assert_int_equal(n, 1);
 		fired = store_fault_fired(fault);
 		assert_false(before);
-		assert_true(resolver_find(res, FILE_DATA, &s.ids[3], true, &f, &n, &e));
+		assert_true(resolver_find(res, FILE_DATA, &s.ids[3], REACH_BUNDLES, &f, &n, &e));
 		assert_int_equal(n, 1);
 		assert_int_equal(find(res, &s.ids[0], true, &f), 1);
 		resolver_free(res);
@@ -295,7 +345,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deltas),
 		cmocka_unit_test(test_moves),
-		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_moves_first), cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_storage_fails),
 		cmocka_unit_test(test_read),
 	};

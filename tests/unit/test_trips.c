@@ -224,8 +224,8 @@ static void test_one_file(void **state)
 
 /*
  * A vacuum has rewritten what little is left of the first backup's bundles, and deleted
- * them: a read that finds nothing there; then the index listed, and its deltas, all at
- * once.
+ * them: a read that finds nothing there; then the index listed, and of its deltas the
+ * one that tells of moves.
  */
 static void test_moved(void **state)
 {
@@ -236,7 +236,6 @@ static void test_moved(void **state)
 	struct scene s;
 	struct err e;
 	uint64_t most = 0;
-	unsigned deltas;
 
 	(void)state;
 	scene_begin(&s, 1);
@@ -251,7 +250,7 @@ static void test_moved(void **state)
 	vacuum_must(s.w.store, &o, &res);
 	assert_true(res.copied_bytes > 0 && res.deleted_files > 0);
 	assert_true(store_list(s.w.store, "index", &index, &e));
-	deltas = (unsigned)index.n;
+	assert_true(index.n >= 4);
 	store_listing_release(&index);
 	for (unsigned i = 0; i < FILES; i++) {
 		char name[32];
@@ -263,7 +262,7 @@ static void test_moved(void **state)
 		assert_true(n.get <= 7 || n.list == 3);
 		most = n.get > most ? n.get : most;
 	}
-	assert_true(most > 7 && most <= 7 + 1 + deltas);
+	assert_true(most > 7 && most <= 7 + 2);
 	scene_end(&s);
 }
 
