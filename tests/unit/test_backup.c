@@ -85,6 +85,83 @@ static void test_bytes_stored(void **state)
 	world_end(&w);
 }
 
+/* A store in which one put of data takes long. */
+struct slow {
+	struct store store;
+	struct store *inner;
+	_Atomic unsigned data;       /* puts begun */
+	unsigned slow;               /* that one of them; 0: none */
+	_Atomic bool under_way, met; /* it is; another began meanwhile */
+};
+
+static bool slow_put(struct store *s, const char *folder, const char *name,
+    const struct span *parts, size_t n_parts, struct err *e)
+{
+	struct slow *w = (struct slow *)s;
+	bool data = strncmp(folder, "data", 4) == 0, it = data && ++w->data == w->slow;
+	bool ok;
+
+	w->met = w->met || (data && w->under_way);
+	w->under_way = w->under_way || it;
+	for (unsigned ms = 0; it && !w->met && ms < 3000; ms++)
+		usleep(1000);
+	ok = store_put(w->inner, folder, name, parts, n_parts, e);
+	w->under_way = w->under_way && !it;
+	return ok;
+}
+
+static bool slow_get(struct store *s, const char *folder, const char *name, uint64_t at,
+    size_t n, struct buf *out, uint64_t *size, struct err *e)
+{
+	struct store *inner = ((struct slow *)s)->inner;
+
+	return inner->ops->get(inner, folder, name, at, n, out, size, e);
+}
+
+static bool slow_list(
+    struct store *s, const char *folder, struct store_listing *out, struct err *e)
+{
+	return store_list(((struct slow *)s)->inner, folder, out, e);
+}
+
+static bool slow_space(struct store *s, uint64_t *free_bytes)
+{
+	return store_space(((struct slow *)s)->inner, free_bytes);
+}
+
+static const struct store_ops slow_ops = {
+    .put = slow_put, .get = slow_get, .list = slow_list, .space = slow_space};
+
+static unsigned run_slowly(unsigned slow, bool *met)
+{
+	struct slow s = {.store = {.ops = &slow_ops, .describe = "slow"}, .slow = slow};
+	struct world w;
+
+	world_begin(&w);
+	world_noise(&w, "a", 2000000, 1); /* too many pieces for its entry */
+	w.d.threads = w.d.transfers = w.d.puts = 2;
+	s.inner = w.store;
+	w.d.store = &s.store;
+	world_run(&w);
+	world_check(&w, w.result.snapshot);
+	world_end(&w);
+	*met = s.met;
+	return s.data;
+}
+
+/* The last bundle is on its way beside the one before, though an item waits for both. */
+static void test_last_at_once(void **state)
+{
+	unsigned puts;
+	bool met;
+
+	(void)state;
+	puts = run_slowly(0, &met);
+	assert_true(puts > 5);
+	assert_int_equal(run_slowly(puts - 1, &met), puts);
+	assert_true(met);
+}
+
 /*
  * Where each read takes its time, bytes alone do not bring about one part after the
  * other.
@@ -455,6 +532,7 @@ int main(void)
 	    cmocka_unit_test(test_unchanged),
 	    cmocka_unit_test(test_bytes_stored),
 	    cmocka_unit_test(test_parts_spaced),
+	    cmocka_unit_test(test_last_at_once),
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_moved_and_copied),
 	    cmocka_unit_test(test_grown),
