@@ -67,15 +67,23 @@ static void script(void *arg, int client)
 	}
 }
 
-/* Quiet times: a client vacuums, and again when the grace is past. */
+/*
+ * Quiet times: a client vacuums, and again when the grace is past. Then the newer
+ * snapshots are removed: of the older ones many point to what has been moved away, and
+ * nobody else points any more to where it is now. That what they point to was there once
+ * is forgotten only later (100).
+ */
 static void afterwards(void *arg, int client)
 {
+	static const int below[] = {0, 0, 0, 100, 100};
 	struct course *c = arg;
-	unsigned i;
+	unsigned i, k;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < sizeof below / sizeof *below; i++) {
 		sim_begin(c->sim, client);
-		course_vacuum(c, client, 100);
+		for (k = c->n_snaps / 2; i == 2 && k < c->n_snaps; k++)
+			course_remove(c, client, k);
+		course_vacuum(c, client, below[i]);
 		sim_pause(c->sim, client, c->grace + SIM_DELTA);
 	}
 }
