@@ -126,8 +126,8 @@ static void show_waiting(
 		    res->lacking);
 	if (*res->awaited)
 		report_text(&c->report,
-		    " waiting    for %s, which is unfinished: until its client's next backup, or "
-		    "a week without a sign of life\n",
+		    " waiting    for %s, which is unfinished: until its client backs up again "
+		    "and a day more, or after a week without a sign of life\n",
 		    res->awaited);
 	buf_release(&time);
 }

@@ -64,6 +64,17 @@ if $deletes; then
 	ok "nor files of bands ($(ls repo/bands | wc -l))" test "$(ls repo/bands | wc -l)" -le 150
 fi
 
+# What the last night has pruned can be brought back until the next one.
+bale_is 0 "removed ones" list --removed --json
+gone=$(jq -r 'select(.type == "snapshot") | .snapshot' "$T/out" | sort | tail -n 1)
+BALE_TEST_AHEAD=$((70 * 86400 + 36000)) LD_PRELOAD="$T/clock.so" \
+	"$BALE" undelete -q "$gone" 2>"$T/err"
+is $? 0 "undelete: $(cat "$T/err")"
+bale_is 0 "its list" list --json
+is "$(grep -c '"type":"snapshot"' "$T/out")" $((kept + 1)) "has one more"
+night 71
+is $? 0 "the next night"
+
 # The recipes of the page are understood.
 grep -o '`--keep[^`]*`' "$TOP/docs/vacuum.md" | tr -d '\140' >recipes
 ok "there are recipes" test "$(wc -l <recipes)" -ge 5
