@@ -11,7 +11,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "bundle/opener.h"
 #include "format/delta.h"
+#include "repo/deltas.h"
 
 /* FIRST + n: removed number n + 1. */
 enum { NOBODY = 0, KEPT = 1, SEVERAL = 2, FIRST = 3 };
@@ -282,6 +284,27 @@ static bool worth_it(const struct frees *f, const struct node *v, size_t n)
 	    stands(inventory_get(f->refs.inventory, v[0].ref.hint.bundle));
 }
 
+/* Have bundles opened ahead, but for those whose first hunk is cached. */
+static void expect(struct frees *f, const struct node *v, size_t n)
+{
+	struct id *ids = mem_array(n + 1, sizeof *ids);
+	struct buf plain = BUF_EMPTY;
+	const struct stocked *s;
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		s = inventory_get(f->refs.inventory, v[i].ref.hint.bundle);
+		if (i > 0 && v[i].ref.hint.bundle == v[i - 1].ref.hint.bundle)
+			continue;
+		if (stands(s) && !(f->cache && f->cache(f->cache_arg, &v[i].ref.id, &plain)))
+			ids[k++] = s->name;
+		buf_clear(&plain);
+	}
+	chunk_reader_expect(f->refs.chunks, FILE_HUNKS, ids, k);
+	buf_release(&plain);
+	free(ids);
+}
+
 static bool read_hunks(struct frees *f, struct err *e)
 {
 	size_t n;
@@ -289,6 +312,7 @@ static bool read_hunks(struct frees *f, struct err *e)
 	struct progress p = {.phase = "read", .files_total = n};
 	bool ok = true;
 
+	expect(f, v, n);
 	for (size_t i = 0; ok && i < n; i++) {
 		struct descent d = {f, 0, v[i].state};
 
@@ -382,41 +406,61 @@ static void add_delta(struct frees *f, struct span plain, struct map *gone,
 static void add_deltas(
     struct frees *f, const struct store_listing *names, struct frees_result *out)
 {
+	struct deltas *deltas = deltas_new(f->refs.repo);
 	struct buf plain = BUF_EMPTY;
 	struct map gone;
 	struct id id;
 
 	map_init(&gone, ID_SIZE);
+	for (size_t i = names->n; i-- > 0;)
+		if (id_of_name(names->names[i], &id))
+			deltas_add(deltas, &id);
 	for (size_t i = names->n; i-- > 0;) {
 		struct err why = ERR_EMPTY;
 
 		if (!id_of_name(names->names[i], &id) || map_get(&gone, id.b))
 			continue;
-		buf_clear(&plain);
-		if (repo_get_delta(f->refs.repo, &id, &plain, &why))
+		if (deltas_get(deltas, &id, &plain, &why))
 			add_delta(f, buf_span(&plain), &gone, out);
 	}
+	deltas_free(deltas);
 	map_release(&gone);
 	buf_release(&plain);
 }
 
 /* The directories of bundles, one by one: what no delta has told of. */
-static bool add_bundles(struct frees *f, struct frees_result *out, struct err *e)
+static bool add_bundles(
+    struct frees *f, enum file_type type, struct frees_result *out, struct err *e)
 {
-	for (uint32_t k = 0; k < f->n_places; k++) {
-		struct stocked s = *inventory_get(f->refs.inventory, k);
-		struct bundle *b;
+	uint32_t *numbers = mem_array(f->n_places + 1, sizeof *numbers);
+	struct id *names = mem_array(f->n_places + 1, sizeof *names);
+	struct opener *opener;
+	struct bundle *b;
+	size_t n = 0;
+	bool ok = true;
 
-		if (f->places[k].n == 0)
+	for (uint32_t k = 0; k < f->n_places; k++) {
+		const struct stocked *s = inventory_get(f->refs.inventory, k);
+
+		if (f->places[k].n == 0 || s->type != type)
 			continue;
-		if (bundle_open(f->refs.repo, s.type, &s.name, &b, e)) {
-			add_bytes(&f->places[k], &b->dir, out);
+		names[n] = s->name;
+		numbers[n++] = k;
+	}
+	opener = opener_new(f->refs.repo, type, names, n);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (opener_take(opener, type, &names[i], &b) ||
+		    bundle_open(f->refs.repo, type, &names[i], &b, e)) {
+			add_bytes(&f->places[numbers[i]], &b->dir, out);
 			bundle_free(b);
-		} else if (!bear(f, &s.name, e)) {
-			return false;
+		} else {
+			ok = bear(f, &names[i], e);
 		}
 	}
-	return true;
+	opener_free(opener);
+	free(numbers);
+	free(names);
+	return ok;
 }
 
 /* Directories stand in deltas and in bundles: whichever are fewer files is read. */
@@ -439,7 +483,7 @@ static bool count_bytes(struct frees *f, struct frees_result *out, struct err *e
 	if (ok && names.n < wanted)
 		add_deltas(f, &names, out);
 	store_listing_release(&names);
-	return ok && add_bundles(f, out, e);
+	return ok && add_bundles(f, FILE_HUNKS, out, e) && add_bundles(f, FILE_DATA, out, e);
 }
 
 bool frees_count(struct frees *f, struct frees_result *out, struct err *e)

@@ -186,6 +186,27 @@ static void frees(void **state)
 	repo_close(r);
 }
 
+/* What is counted does not hang on how much is read at the same time. */
+static void ahead(void **state)
+{
+	struct repo *r = copy();
+	struct prune_result one, many;
+	struct told t, u;
+
+	(void)state;
+	for (unsigned last = 1; last < 4; last++) {
+		r->transfers = 0;
+		prune(r, last, true, &t, &one);
+		r->transfers = 4;
+		prune(r, last, true, &u, &many);
+		assert_int_equal(many.frees, one.frees);
+		assert_int_equal(u.n, t.n);
+		assert_memory_equal(u.frees, t.frees, sizeof t.frees);
+		assert_false(many.uncertain);
+	}
+	repo_close(r);
+}
+
 /* What another set has, or an unfinished backup, is not freed. */
 static void other_sets(void **state)
 {
@@ -514,6 +535,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(removes),
 	    cmocka_unit_test(frees),
+	    cmocka_unit_test(ahead),
 	    cmocka_unit_test(other_sets),
 	    cmocka_unit_test(moved),
 	    cmocka_unit_test(pins),
