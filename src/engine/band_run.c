@@ -209,6 +209,8 @@ bool band_run_look_begin(struct band_run *r, struct err *e)
 	struct lists *lists = lists_new(r->repo, r->transfer);
 	bool ok;
 
+	if (MUTANT(SEEN_LOST))
+		string_list_release(&r->client.seen);
 	lists_add(lists, "bands");
 	lists_add(lists, "clients");
 	lists_add(lists, "tombstones");

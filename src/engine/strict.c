@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/clients.h"
 
 /* --- registration */
@@ -207,7 +208,7 @@ static void take_leave(struct band_run *r, const struct band *b)
 	r->client.leave = true;
 	for (i = 0; i < b->n_roll; i++)
 		client_state_meet(&r->client, b->roll[i].client);
-	for (i = 0; i < b->seen.n; i++)
+	for (i = 0; !MUTANT(LEAVE_BLIND) && i < b->seen.n; i++)
 		if (!string_list_has(&r->client.seen, b->seen.v[i]))
 			string_list_add(&r->client.seen, span_str(b->seen.v[i]));
 }
@@ -226,7 +227,7 @@ static bool ask_leave(struct band_run *r, struct err *e)
 		if (info->tails.n == 0 || strcmp(info->name.client, r->client.id) == 0)
 			continue;
 		if (band_read(r->repo, info, &kind, &b, &why)) {
-			if (kind == BAND_TAIL && b.leave && names_me(r, &b))
+			if (kind == BAND_TAIL && (b.leave || MUTANT(LEAVE_BY_ANY)) && names_me(r, &b))
 				take_leave(r, &b);
 		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING &&
 		    why.kind != ERR_NEWER) {
@@ -274,7 +275,7 @@ bool strict_look(struct band_run *r, struct err *e)
 	if (!enlist(r, e) || (!r->client.leave && !ask_leave(r, e)) ||
 	    !recall_all(r, &all, e))
 		return false;
-	r->leave = r->client.leave && all;
+	r->leave = (r->client.leave || MUTANT(NO_LEAVE)) && all;
 	if (r->leave)
 		return true;
 	inventory_rely_on_own(r->inventory);

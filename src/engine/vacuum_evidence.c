@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/mutant.h"
 #include "engine/vacuum_run.h"
 
 static void ask(struct string_list *asked, const char *client)
@@ -49,7 +50,7 @@ static struct vac_band *first_to_see(
 		    (first && first->info->name.counter < b->info->name.counter))
 			continue;
 		tail = tail_of(x, b);
-		if (tail && string_list_has(&tail->seen, stone))
+		if (tail && (string_list_has(&tail->seen, stone) || MUTANT(ANY_TAIL)))
 			first = b;
 	}
 	return first;
@@ -70,9 +71,10 @@ static bool unbroken(
 	while (ok && b) {
 		tail = tail_of(x, b);
 		ok = tail != NULL;
-		for (i = 0; ok && i < tail->n_roll; i++)
+		for (i = 0; ok && !MUTANT(NAMED_UNASKED) && i < tail->n_roll; i++)
 			ask(asked, tail->roll[i].client);
-		if (ok && band_name_parse(span_str(tail->prev), &prev) && prev.counter > base) {
+		if (ok && band_name_parse(span_str(tail->prev), &prev) && prev.counter > base &&
+		    !MUTANT(GAPS)) {
 			ok = prev.counter < b->info->name.counter;
 			b = vac_band(&x->v, span_str(prev.text));
 			ok = ok && b;
