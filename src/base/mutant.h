@@ -23,10 +23,10 @@ enum {
 	MUTANT_NO_READING,    /* survivors are not read (V8) */
 	MUTANT_STONES_EARLY,  /* tombstones go as soon as nothing that they name is listed */
 	/* strict mode */
-	MUTANT_SEEN_LOST,     /* what a client saw condemned it does not carry to its next band */
+	MUTANT_SEEN_LOST,     /* what a client saw condemned is lost with the run */
 	MUTANT_ANY_TAIL,      /* tails that have not seen the tombstone are evidence (S2) */
-	MUTANT_GAPS,          /* a chain of tails is not followed back to its beginning (S2) */
-	MUTANT_NAMED_UNASKED, /* who is named in roll-calls only is not asked (S1) */
+	MUTANT_GAPS,          /* chains of tails are not followed back (S2) */
+	MUTANT_NAMED_UNASKED, /* whom only roll-calls name is not asked (S1) */
 	MUTANT_NO_LEAVE,      /* a client that comes late relies on all at once (S3) */
 	MUTANT_LEAVE_BLIND,   /* leave is taken without what its giver has seen (S3) */
 	MUTANT_LEAVE_BY_ANY,  /* leave is taken from who has none (S3) */

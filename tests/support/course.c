@@ -16,6 +16,8 @@
 #include "check_snapshot.h"
 #include "copy.h"
 #include "engine/backup.h"
+#include "engine/client.h"
+#include "engine/clients.h"
 #include "engine/remove.h"
 #include "engine/undelete.h"
 #include "engine/vacuum.h"
@@ -114,6 +116,15 @@ static void cache_of(const struct course *c, int client, char out[4096])
 	snprintf(out, 4096, "%s/cache-%d", c->ground->dir, client);
 }
 
+/* The first client has created the repository. */
+static void found(struct course *c)
+{
+	char cache[4096];
+
+	cache_of(c, 0, cache);
+	client_state_found(ledger_repo(c->ledger), cache);
+}
+
 void course_begin(struct course *c, struct ground *g, uint64_t seed,
     const struct sim_chances *chances, const struct course *from)
 {
@@ -138,6 +149,11 @@ void course_begin(struct course *c, struct ground *g, uint64_t seed,
 			copy_plain(kept, cache);
 	}
 	c->ledger = ledger_new(c->sim);
+	c->strict = chances->blind;
+	if (c->strict) {
+		ledger_blind(c->ledger);
+		found(c);
+	}
 	c->lies = chances->lie > 0;
 	if (c->lies)
 		ledger_lied_to(c->ledger);
@@ -337,6 +353,7 @@ void course_vacuum(struct course *c, int client, int below)
 	o.below = below;
 	o.combine = below == 100;
 	o.grace = c->grace;
+	o.sole_client = c->sole;
 	o.threads = o.transfers = 0;
 	o.level = 1;
 	o.cache_dir = cache;
@@ -350,6 +367,29 @@ void course_vacuum(struct course *c, int client, int below)
 	if (!ok)
 		ledger_show(c->ledger, client, "refused:", e.text);
 	tell(c, client, RUN_VACUUM, ok);
+	repo_close(r);
+}
+
+void course_leave(struct course *c, int client)
+{
+	c->left |= 1u << client;
+	sim_tell_all(c->sim, client);
+}
+
+void course_retire(struct course *c, int client, int gone)
+{
+	const struct string_list *names = ledger_names(c->ledger, gone);
+	struct repo *r = open_as(c, client);
+	struct err e = ERR_EMPTY;
+	bool ok = r;
+	size_t i;
+
+	for (i = 0; ok && i < names->n; i++)
+		ok = clients_retire(r, names->v[i], &e);
+	if (ok)
+		c->retired |= 1u << gone;
+	c->totals->retirements += ok;
+	ledger_show(c->ledger, client, ok ? "done:" : "failed:", "retirement");
 	repo_close(r);
 }
 

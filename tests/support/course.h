@@ -44,6 +44,7 @@ struct course_totals {
 	uint64_t operations, errors, lies, crashes, sleeps, late, ghosts;
 	uint64_t bundles_deleted, bundles_beside, fences, foreign_fences, tails, removed;
 	struct tally run[RUN_KINDS];
+	uint64_t retirements, early; /* early: courses that deleted before the quiet times */
 	uint64_t vacuums_deleting, vacuums_condemning, vacuums_waiting, vacuums_copying;
 	struct reason {
 		char text[80];
@@ -61,6 +62,10 @@ struct course_snap {
 struct course {
 	struct ground *ground;
 	bool lies;             /* the storage does */
+	int clients;
+	bool strict;           /* see sim_chances.blind */
+	bool sole;             /* a vacuum is told that nobody else uses the repository */
+	unsigned left, retired; /* a bit a client: it never comes back; others know it */
 	struct sim *sim;
 	struct ledger *ledger;
 	int64_t grace, pause; /* between runs: at most */
@@ -90,6 +95,11 @@ void course_remove(struct course *c, int client, unsigned snap);
 void course_prune(struct course *c, int client, unsigned keep);
 void course_undelete(struct course *c, int client, unsigned snap);
 void course_vacuum(struct course *c, int client, int below);
+
+/* Strict mode: it will never come back, and all see what it has done. */
+void course_leave(struct course *c, int client);
+/* The same of one that has left, by another's hand. */
+void course_retire(struct course *c, int client, int gone);
 
 /* All that must hold now: nothing was lost, and every snapshot restores. */
 bool course_check(struct course *c);

@@ -57,6 +57,9 @@ void course_totals_print(const struct course_totals *t)
 	printf("# tails %" PRIu64 ", removals %" PRIu64 ", fences %" PRIu64 " (%" PRIu64
 	       " by another client)\n",
 	    t->tails, t->removed, t->fences, t->foreign_fences);
+	if (t->retirements)
+		printf("# clients retired: %" PRIu64 "; courses with deletion before the end: %"
+		       PRIu64 "\n", t->retirements, t->early);
 	printf("# bundles deleted %" PRIu64 ", beside another's run %" PRIu64
 	       "; courses with deletion %" PRIu64 " (%.1f %%), beside another's run %" PRIu64
 	       " (%.1f %%)\n",

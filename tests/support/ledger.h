@@ -9,7 +9,9 @@
  *
  * Looked at with each tail, each success and each deletion of a bundle. A bundle deleted
  * must leave each chunk in another that everybody sees by then, or sees as soon as he
- * sees the snapshot.
+ * sees the snapshot. Where the simulation is blind nobody can be promised to see
+ * anything: then each chunk must be in a bundle that has arrived on the storage, or that
+ * waits to be sent in the same cache as the snapshot.
  */
 #ifndef BALE_TESTS_LEDGER_H
 #define BALE_TESTS_LEDGER_H
@@ -32,6 +34,12 @@ void ledger_success(struct ledger *l, const char *band);
 /* Whether the snapshot must restore; and whether all of its files say so too. */
 bool ledger_counts(const struct ledger *l, const char *band);
 bool ledger_looks_complete(const struct ledger *l, const char *band);
+
+/* The simulation is blind. */
+void ledger_blind(struct ledger *l);
+
+/* By what names the bands of a client's are known, registered or begun. */
+const struct string_list *ledger_names(const struct ledger *l, int client);
 
 /* The storage lies from now on. */
 void ledger_lied_to(struct ledger *l);

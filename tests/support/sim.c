@@ -404,6 +404,7 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 		s->client[i].number = i;
 		z = seed * SIM_CLIENTS + (uint64_t)i;
 		s->client[i].state = mix(&z);
+		s->client[i].lots = mix(&z);
 	}
 	return s;
 }

@@ -6,6 +6,11 @@
  * What a client has done itself it sees at once. What others have done it sees for
  * certain SIM_DELTA later; before that each look may show it or not: a new file, a new
  * file cut short, a file that is gone by now and can be listed, perhaps even read.
+ *
+ * With `blind` nothing is so certain (strict mode, docs/protocol.md, section 5): what
+ * some clients put stays in their own cache for any time; and clients miss what others
+ * did for any time, or see all as it once was. Only between clients that are not of that
+ * kind, of which one does not know yet that there are such, SIM_DELTA holds.
  */
 #ifndef BALE_TESTS_SIM_H
 #define BALE_TESTS_SIM_H
@@ -34,6 +39,12 @@ struct sim_chances {
 	unsigned stay;   /* that the client goes on, and no other */
 	unsigned sleep;  /* that the client sleeps for long */
 	int64_t pace;    /* the most time that passes with an operation, ns */
+	unsigned caches; /* a bit a client: its mount is its own cache */
+	bool blind;      /* see above */
+	unsigned late;   /* blind: that a client sees what another did only later, or never */
+	unsigned never;  /* of what is late: that it never does */
+	unsigned freeze; /* that a client sees all, or a folder, as it is now for some time */
+	unsigned miss;   /* that one look misses a file, also an own one */
 };
 
 struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chances);
@@ -48,8 +59,13 @@ void sim_clone(struct sim *s, const struct sim *from);
 struct store *sim_store(struct sim *s, int client);
 struct env *sim_env(struct sim *s, int client);
 
-/* When a file was put. */
+/* When a file was put, by whom; when it is where others can see it. */
 int64_t sim_born(struct sim *s, const char *folder, const char *name);
+int sim_maker(struct sim *s, const char *folder, const char *name);
+int64_t sim_arrives(struct sim *s, const char *folder, const char *name);
+
+/* Whatever this client has done has arrived, and all see it. */
+void sim_tell_all(struct sim *s, int client);
 
 uint64_t sim_draw(struct sim *s, uint64_t n);
 int64_t sim_now(const struct sim *s);

@@ -15,12 +15,21 @@ struct sim_file {
 	int64_t born, died;  /* died INT64_MAX: it is there */
 	int maker, killer;   /* clients; -1: nobody */
 	unsigned seen, gone; /* a bit a client: it has noticed */
+	int64_t arrives;     /* until then it is in its maker's cache only */
+	bool timely, went_timely; /* who put, or removed, it did not know of strict mode */
+	bool told;           /* everybody sees it, and that it is gone */
+};
+
+/* What has happened since then does not show, until. */
+struct sim_freeze {
+	int64_t since, until;
 };
 
 struct sim_folder {
 	char name[16];
 	struct sim_file *v;  /* ascending by name */
 	size_t n, cap;
+	struct sim_freeze freeze[SIM_CLIENTS];
 };
 
 struct sim_client {
@@ -30,6 +39,7 @@ struct sim_client {
 	ucontext_t context;
 	void *stack;
 	bool ended, dead;
+	bool enlisted; /* it has put a registration */
 	int64_t wake;
 	const char *doom; /* see sim_doom; NULL: it does not die so */
 	bool after;
@@ -37,6 +47,9 @@ struct sim_client {
 	int64_t nap_ns;
 	uint64_t state; /* of its random bytes */
 	uint64_t told;  /* a digest of all that it was told */
+	uint64_t lots;  /* what is late for it */
+	struct sim_freeze freeze; /* of all folders */
+	int64_t offline; /* until then its cache sends nothing */
 };
 
 struct sim {
@@ -78,6 +91,21 @@ bool sim_enter(struct sim *s, int client, bool counts, struct err *e);
 uint64_t sim_mix(uint64_t a, uint64_t b);
 uint64_t sim_digest(struct span text);
 void sim_told(struct sim *s, int client, uint64_t what);
+
+/* --- sim_sight.c */
+
+/* Whether a file is listed for a client, or can be got at; -1 sees all as it is. */
+bool sim_listed(struct sim *s, int client, struct sim_folder *in, struct sim_file *f);
+bool sim_reached(struct sim *s, int client, struct sim_folder *in, struct sim_file *f);
+/* Whether its coming shows. */
+bool sim_came(struct sim *s, int client, struct sim_folder *in, struct sim_file *f);
+
+/* A client lists a folder, perhaps as it was. */
+void sim_look(struct sim *s, int client, struct sim_folder *in);
+
+/* A client has put a file, or removed one. */
+void sim_made(struct sim *s, int client, struct sim_folder *in, struct sim_file *f);
+void sim_unmade(struct sim *s, int client, struct sim_file *f);
 
 void sim_folders_free(struct sim *s);
 

@@ -84,44 +84,14 @@ static uint64_t file_digest(const struct sim_file *f)
 	return sim_mix(sim_digest(span_str(f->name)), sim_digest(buf_span(&f->content)));
 }
 
-/* --- who sees what */
-
-static bool is_bundle(const struct sim_file *f)
+int sim_maker(struct sim *s, const char *folder, const char *name)
 {
-	return !strchr(f->name, '-') && strlen(f->name) == 2 * ID_SIZE;
+	return file_find(s, folder, name)->maker;
 }
 
-/* Whether a file's change of that time, by that client, shows. */
-static bool shows(struct view *v, const struct sim_file *f, int by, int64_t at,
-    unsigned *noticed)
+int64_t sim_arrives(struct sim *s, const char *folder, const char *name)
 {
-	struct sim *s = v->sim;
-	unsigned see = s->chances.see;
-
-	if (v->client < 0 || by == v->client || s->now - at >= SIM_DELTA)
-		return true;
-	if (s->chances.sticky && *noticed & 1u << v->client)
-		return true;
-	if (s->chances.apart && is_bundle(f))
-		see = 1000 - see;
-	if (!sim_chance(s, see)) {
-		s->counts.late++;
-		return false;
-	}
-	*noticed |= 1u << v->client;
-	return true;
-}
-
-static bool listed(struct view *v, struct sim_file *f)
-{
-	if (!shows(v, f, f->maker, f->born, &f->seen))
-		return false;
-	if (f->died == INT64_MAX)
-		return true;
-	if (shows(v, f, f->killer, f->died, &f->gone))
-		return false;
-	v->sim->counts.ghosts++;
-	return true;
+	return file_find(s, folder, name)->arrives;
 }
 
 static bool enter(struct view *v, bool counts, struct err *e)
@@ -145,8 +115,7 @@ static struct sim_file *reach(struct view *v, const char *folder, const char *na
 	if (!enter(v, deletable(folder), e))
 		return NULL;
 	f = file_find(v->sim, folder, name);
-	if (f && (f->died == INT64_MAX ? shows(v, f, f->maker, f->born, &f->seen) :
-	    listed(v, f) && sim_chance(v->sim, v->sim->chances.ghost))) {
+	if (f && sim_reached(v->sim, v->client, folder_find(v->sim, folder), f)) {
 		sim_told(v->sim, v->client, f->digest);
 		return f;
 	}
@@ -170,7 +139,7 @@ static void leave(struct view *v, const char *folder, const char *name,
 		return;
 	all = sim_chance(s, 300);
 	f = file_add(s, folder, name);
-	f->maker = v->client;
+	sim_made(s, v->client, folder_find(s, folder), f);
 	for (i = 0; i < n; i++)
 		buf_add_span(&f->content, parts[i]);
 	if (!all)
@@ -228,7 +197,7 @@ static bool view_put(struct store *st, const char *folder, const char *name,
 	if (f)
 		return err_set(e, ERR_EXISTS, "%s/%s is there", folder, name);
 	f = file_add(v->sim, folder, name);
-	f->maker = v->client;
+	sim_made(v->sim, v->client, folder_find(v->sim, folder), f);
 	for (i = 0; i < n; i++)
 		buf_add_span(&f->content, parts[i]);
 	if (strncmp(folder, "data/", 5) == 0 && sim_chance(v->sim, v->sim->chances.lie)) {
@@ -275,8 +244,10 @@ static bool view_list(
 	if (!enter(v, f != NULL, e))
 		return false;
 	f = folder_find(v->sim, folder);
+	if (f)
+		sim_look(v->sim, v->client, f);
 	for (i = 0; f && i < f->n; i++)
-		if (listed(v, &f->v[i])) {
+		if (sim_listed(v->sim, v->client, f, &f->v[i])) {
 			store_listing_add(out, f->v[i].name);
 			sim_told(v->sim, v->client, sim_digest(span_str(f->v[i].name)));
 		}
@@ -306,13 +277,13 @@ static bool view_remove(
 	if (!ok && (s->planned || s->client[v->client].dead || !sim_chance(s, 300)))
 		return false;
 	f = file_find(s, folder, name);
-	if (f && (f->died != INT64_MAX || !shows(v, f, f->maker, f->born, &f->seen)))
+	if (f && (f->died != INT64_MAX ||
+	             !sim_came(s, v->client, folder_find(s, folder), f)))
 		f = NULL;
 	sim_told(s, v->client, f != NULL);
 	if (!f)
 		return ok && err_set(e, ERR_MISSING, "%s/%s: no such file", folder, name);
-	f->died = s->now;
-	f->killer = v->client;
+	sim_unmade(s, v->client, f);
 	changed(v, f, f->died);
 	if (s->watch.removed)
 		s->watch.removed(s->watch.arg, v->client, folder, name);
@@ -346,7 +317,8 @@ struct store *sim_store(struct sim *s, int client)
 	struct view *v = mem_zalloc(sizeof *v);
 
 	v->store.ops = &view_ops;
-	v->store.mount = MOUNT_THROUGH;
+	v->store.mount =
+	    client >= 0 && s->chances.caches >> client & 1 ? MOUNT_WRITE_BACK : MOUNT_THROUGH;
 	v->store.describe = "simulated";
 	v->sim = s;
 	v->client = client;
@@ -384,8 +356,23 @@ void sim_clone(struct sim *s, const struct sim *from)
 			to->maker = f->v[i].maker;
 			to->killer = f->v[i].killer;
 			to->digest = f->v[i].digest;
+			to->arrives = f->v[i].arrives;
 			buf_add_span(&to->content, buf_span(&f->v[i].content));
 		}
+}
+
+void sim_tell_all(struct sim *s, int client)
+{
+	struct sim_folder *f;
+	size_t i;
+
+	for (f = s->folders; f < s->folders + s->n_folders; f++)
+		for (i = 0; i < f->n; i++)
+			if (f->v[i].maker == client || f->v[i].killer == client) {
+				f->v[i].told = true;
+				if (f->v[i].arrives > s->now)
+					f->v[i].arrives = s->now;
+			}
 }
 
 void sim_folders_free(struct sim *s)
