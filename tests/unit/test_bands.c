@@ -10,10 +10,7 @@
 #include "band/bands.h"
 #include "tests/support/band_make.h"
 #include "tests/support/repo_make.h"
-
-#define MAY 1800000000 /* 2027-01-15T08:00:00Z */
-
-static struct env *env;
+#include "tests/support/steady.h"
 
 static struct repo *fresh(void)
 {
@@ -58,7 +55,7 @@ static void test_listing(void **state)
 	assert_int_equal(bands.n, 0);
 	bands_release(&bands);
 	for (int i = 2; i >= 0; i--) {
-		band_start(&b[i], MAY + i, (uint64_t)i + 9, "home");
+		band_start(&b[i], STEADY_NOW + i, (uint64_t)i + 9, "home");
 		band_store(r, &b[i], BAND_HEAD, NULL);
 	}
 	for (unsigned part = 12; part >= 9; part--) {
@@ -110,7 +107,7 @@ static void test_second(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 12; i++) {
-		band_start(&b[i], MAY, i + 1, "home");
+		band_start(&b[i], STEADY_NOW, i + 1, "home");
 		band_store(r, &b[i], BAND_HEAD, NULL);
 	}
 	assert_true(bands_list(r, &bands, &e));
@@ -135,7 +132,7 @@ static void test_order(void **state)
 	struct err e;
 
 	(void)state;
-	band_start(&b, MAY, 1, "home");
+	band_start(&b, STEADY_NOW, 1, "home");
 	band_store(r, &b, BAND_HEAD, NULL);
 	assert_true(read_only_band(r, &kind, &got, &e));
 	assert_int_equal(kind, BAND_HEAD);
@@ -171,7 +168,7 @@ static void test_torn_tail(void **state)
 	struct err e;
 
 	(void)state;
-	band_start(&b, MAY, 1, "home");
+	band_start(&b, STEADY_NOW, 1, "home");
 	band_store(r, &b, BAND_HEAD, NULL);
 	b.part = 1;
 	band_store(r, &b, BAND_PART, NULL);
@@ -209,8 +206,8 @@ static void test_foreign_content(void **state)
 	struct err e;
 
 	(void)state;
-	band_start(&b, MAY, 1, "home");
-	band_start(&c, MAY + 5, 2, "home");
+	band_start(&b, STEADY_NOW, 1, "home");
+	band_start(&c, STEADY_NOW + 5, 2, "home");
 	band_store(r, &b, BAND_TAIL, mine);
 	band_store(r, &c, BAND_TAIL, other);
 	assert_true(store_get(r->store, "bands", other, 0, SIZE_MAX, &bytes, NULL, &e));
@@ -226,20 +223,6 @@ static void test_foreign_content(void **state)
 	repo_close(r);
 }
 
-static int make_env(void **state)
-{
-	(void)state;
-	env = env_fixed_new(MAY * INT64_C(1000000000), 1000, 7);
-	return 0;
-}
-
-static int drop_env(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,5 +233,5 @@ int main(void)
 		cmocka_unit_test(test_foreign_content),
 	};
 
-	return cmocka_run_group_tests(tests, make_env, drop_env);
+	return cmocka_run_group_tests(tests, steady_begin, steady_end);
 }

@@ -11,10 +11,9 @@
 #include "codec/digest.h"
 #include "tests/support/bytes.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/steady.h"
 
 #define CHUNKS 7
-
-static struct env *env;
 
 /* A repository behind a counting store, and chunks to put in it. */
 struct scene {
@@ -502,20 +501,6 @@ static void many_threads(void **state)
 	scene_release(&s);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1700000000000000000), 1000, 7);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,5 +518,5 @@ int main(void)
 	    cmocka_unit_test(many_threads),
 	};
 
-	return cmocka_run_group_tests_name("bundle_read", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("bundle_read", tests, steady_begin, steady_end);
 }

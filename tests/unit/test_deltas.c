@@ -10,10 +10,9 @@
 #include "repo/deltas.h"
 #include "tests/support/bytes.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/steady.h"
 
 #define MANY 60
-
-static struct env *env;
 
 struct scene {
 	struct store *trace;
@@ -136,20 +135,6 @@ static void test_missing(void **state)
 	}
 }
 
-static int make_env(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
-	return 0;
-}
-
-static int drop_env(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,5 +143,5 @@ int main(void)
 	    cmocka_unit_test(test_missing),
 	};
 
-	return cmocka_run_group_tests(tests, make_env, drop_env);
+	return cmocka_run_group_tests(tests, steady_begin, steady_end);
 }

@@ -15,8 +15,7 @@
 #include "tests/support/index_make.h"
 #include "tests/support/repo_make.h"
 #include "tests/support/scratch.h"
-
-static struct env *env;
+#include "tests/support/steady.h"
 
 struct told {
 	struct monitor monitor;
@@ -282,20 +281,6 @@ static void test_cache(void **state)
 	scratch_free(home);
 }
 
-static int make_env(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
-	return 0;
-}
-
-static int drop_env(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,5 +290,5 @@ int main(void)
 		cmocka_unit_test(test_cache),
 	};
 
-	return cmocka_run_group_tests(tests, make_env, drop_env);
+	return cmocka_run_group_tests(tests, steady_begin, steady_end);
 }

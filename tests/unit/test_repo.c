@@ -11,24 +11,9 @@
 #include "store/fault.h"
 #include "tests/support/bytes.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/steady.h"
 
 #define SECOND INT64_C(1000000000)
-
-static struct env *env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1700000000000000000), 1000, 7);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
 
 static void names(void **state)
 {
@@ -526,5 +511,5 @@ int main(void)
 	    cmocka_unit_test(read_again),
 	};
 
-	return cmocka_run_group_tests_name("repo", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("repo", tests, steady_begin, steady_end);
 }

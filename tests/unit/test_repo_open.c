@@ -10,22 +10,7 @@
 #include "repo/repo.h"
 #include "store/fault.h"
 #include "tests/support/repo_make.h"
-
-static struct env *env;
-
-static int set_up(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1700000000000000000), 1000, 7);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
+#include "tests/support/steady.h"
 
 struct given {
 	struct secret secret;
@@ -479,5 +464,5 @@ int main(void)
 	    cmocka_unit_test(can_be_stopped),
 	};
 
-	return cmocka_run_group_tests_name("repo_open", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("repo_open", tests, steady_begin, steady_end);
 }

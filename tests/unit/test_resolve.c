@@ -12,11 +12,10 @@
 #include "tests/support/bytes.h"
 #include "tests/support/index_make.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/steady.h"
 
 #define CHUNKS 6
 #define RUN    "20261118021007-0123456789abcdef-1"
-
-static struct env *env;
 
 struct scene {
 	struct store *mem;
@@ -326,20 +325,6 @@ static void test_read(void **state)
 	scene_release(&s);
 }
 
-static int make_env(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
-	return 0;
-}
-
-static int drop_env(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,5 +335,5 @@ int main(void)
 		cmocka_unit_test(test_read),
 	};
 
-	return cmocka_run_group_tests(tests, make_env, drop_env);
+	return cmocka_run_group_tests(tests, steady_begin, steady_end);
 }

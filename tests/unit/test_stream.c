@@ -13,11 +13,10 @@
 #include "tests/support/bytes.h"
 #include "tests/support/index_make.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/steady.h"
 
 #define FILES 100
 #define DATA  4
-
-static struct env *env;
 
 /* FILES files and a band that refers to them. */
 struct scene {
@@ -463,20 +462,6 @@ static void test_cache(void **state)
 	scene_release(&s);
 }
 
-static int make_env(void **state)
-{
-	(void)state;
-	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
-	return 0;
-}
-
-static int drop_env(void **state)
-{
-	(void)state;
-	env_fixed_free(env);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,5 +476,5 @@ int main(void)
 		cmocka_unit_test(test_cache),
 	};
 
-	return cmocka_run_group_tests(tests, make_env, drop_env);
+	return cmocka_run_group_tests(tests, steady_begin, steady_end);
 }
