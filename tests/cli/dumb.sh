@@ -8,6 +8,7 @@ if [ ! -c /dev/fuse ] || [ ! -x "$dumbfs" ]; then
 	exit
 fi
 
+mkdir -p back.fs
 mnt=$T/mnt # that tell and told speak of
 mounted=
 cleanup() {
@@ -39,6 +40,12 @@ wait_for() { # COMMAND...: for twenty seconds
 		[ $n -lt 400 ] || return 1
 		sleep 0.05
 	done
+}
+# make_source: src, some large files and some small ones
+make_source() {
+	mkdir -p src/sub
+	for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >"src/f$i"; done
+	for i in 1 2 3 4 5 6 7 8 9; do echo "small $i" >"src/sub/s$i"; done
 }
 # retries PATTERN: how often the last bale_is has repeated files like it
 retries() {

@@ -5,7 +5,6 @@
 . "$TOP/tests/cli/dumb.sh"
 . "$TOP/tests/cli/life.sh"
 
-mkdir back.fs
 class=unknown # as of any FUSE file system that bale has not heard of
 waits=true    # it is through all the same
 leave() {

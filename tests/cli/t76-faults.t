@@ -2,12 +2,9 @@
 # Storage that fails, as dumbfs is told to: bale repeats what failed under a new name and says
 # so, and a mount that goes away ends a backup cleanly, to be gone on from.
 . "$(dirname "$0")/lib.sh"
-
 . "$TOP/tests/cli/dumb.sh"
 
-mkdir -p back.fs src/sub
-for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >"src/f$i"; done
-for i in 1 2 3 4 5 6 7 8 9; do echo "small $i" >"src/sub/s$i"; done
+make_source
 export BALE_REPO="$mnt/repo"
 
 # --- closes that fail: repeated under a new name, and reported

@@ -5,9 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/dumb.sh"
 
-mkdir -p back.fs src/sub
-for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >"src/f$i"; done
-for i in 1 2 3 4 5 6 7 8 9; do echo "small $i" >"src/sub/s$i"; done
+make_source
 export BALE_REPO="$mnt/repo"
 
 # --- listings that do not show all: nothing that is needed is deleted

@@ -102,3 +102,23 @@ void files_empty(const char *path)
 {
 	cut(path, 0);
 }
+
+void file_read(const char *path, struct buf *out)
+{
+	size_t n = (size_t)size_of(path);
+	int fd = open(path, O_RDONLY);
+
+	buf_clear(out);
+	if (fd < 0 || read(fd, buf_extend(out, n), n) != (ssize_t)n)
+		die(path);
+	close(fd);
+}
+
+void file_write(const char *path, struct span content)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, content.p, content.n) != (ssize_t)content.n)
+		die(path);
+	close(fd);
+}

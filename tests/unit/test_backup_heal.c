@@ -43,6 +43,7 @@ static void begin(struct world *w)
 /* --- bundles lost, damaged, condemned */
 
 struct names {
+	enum file_type type;
 	struct id v[256];
 	size_t n;
 };
@@ -50,20 +51,20 @@ struct names {
 static void note(void *arg, const char *folder, const char *name, struct span content)
 {
 	struct names *names = arg;
+	struct id id;
+	char its[16];
 
 	(void)content;
-	if (strncmp(folder, "data", 4) == 0 && id_of_name(name, &names->v[names->n]))
-		names->n++;
+	if (id_of_name(name, &id) && strcmp(folder_of(names->type, &id, its), folder) == 0)
+		names->v[names->n++] = id;
 }
 
-static void note_hunks(
-    void *arg, const char *folder, const char *name, struct span content)
+static struct names bundles(struct world *w, enum file_type type)
 {
-	struct names *names = arg;
+	struct names names = {.type = type};
 
-	(void)content;
-	if (strcmp(folder, "hunks") == 0 && id_of_name(name, &names->v[names->n]))
-		names->n++;
+	stores_each(w->store, note, &names);
+	return names;
 }
 
 static void drop(struct world *w, enum file_type type, const struct id *name)
@@ -73,6 +74,15 @@ static void drop(struct world *w, enum file_type type, const struct id *name)
 
 	name_of_id(name, text);
 	assert_true(store_remove(w->store, folder_of(type, name, folder), text, &e));
+}
+
+static void drop_hunks(struct world *w)
+{
+	struct names names = bundles(w, FILE_HUNKS);
+	size_t i;
+
+	for (i = 0; i < names.n; i++)
+		drop(w, FILE_HUNKS, &names.v[i]);
 }
 
 static void random_name(const void *arg, const char *random, char name[NAME_MAX_LEN + 1])
@@ -95,7 +105,7 @@ static void put_json(
 	repo_close(r);
 }
 
-static void condemn(struct world *w, const struct names *names, bool hunks)
+static void condemn(struct world *w, const struct names *names)
 {
 	struct json_body body = JSON_BODY_EMPTY;
 	struct tombstone t;
@@ -105,7 +115,7 @@ static void condemn(struct world *w, const struct names *names, bool hunks)
 	band_name_make(&t.run, backup_clock(), "0123456789abcdef", 1);
 	t.time = backup_clock();
 	for (i = 0; i < names->n; i++)
-		tombstone_add_bundle(&t, &names->v[i], hunks);
+		tombstone_add_bundle(&t, &names->v[i], names->type == FILE_HUNKS);
 	tombstone_encode(&t, &body);
 	tombstone_release(&t);
 	put_json(w, "tombstones", "tombstone", &body);
@@ -131,14 +141,14 @@ static void mark(struct world *w, const struct id *name, bool damaged)
 static void test_lost_bundle(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
+	struct names names;
 	char first[BAND_MAX_LEN + 1];
 	size_t i;
 
 	(void)state;
 	begin(&w);
 	memcpy(first, w.result.snapshot, sizeof first);
-	stores_each(w.store, note, &names);
+	names = bundles(&w, FILE_DATA);
 	assert_true(names.n > 10);
 	for (i = 0; i < names.n; i += 3)
 		drop(&w, FILE_DATA, &names.v[i]);
@@ -156,11 +166,11 @@ static void test_lost_bundle(void **state)
 static void test_damaged_bundle(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
+	struct names names;
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note, &names);
+	names = bundles(&w, FILE_DATA);
 	mark(&w, &names.v[4], true);
 	world_run(&w);
 	assert_true(w.result.totals.bytes_new > 30000);
@@ -176,11 +186,11 @@ static void test_damaged_bundle(void **state)
 static void test_damage_taken_back(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
+	struct names names;
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note, &names);
+	names = bundles(&w, FILE_DATA);
 	mark(&w, &names.v[4], true);
 	mark(&w, &names.v[4], false);
 	world_run(&w);
@@ -195,26 +205,19 @@ static void test_damage_taken_back(void **state)
 static void test_lost_hunks(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
 	char first[BAND_MAX_LEN + 1];
-	size_t i;
 
 	(void)state;
 	begin(&w);
 	assert_int_equal(unlink(world_path(&w, "long")), 0);
 	world_run(&w);
 	memcpy(first, w.result.snapshot, sizeof first);
-	stores_each(w.store, note_hunks, &names);
-	for (i = 0; i < names.n; i++)
-		drop(&w, FILE_HUNKS, &names.v[i]);
+	drop_hunks(&w);
 	world_run(&w); /* the cache has it */
 	assert_int_equal(w.result.totals.bytes_read, 0);
 	world_check(&w, w.result.snapshot);
 	world_check(&w, first);
-	names.n = 0;
-	stores_each(w.store, note_hunks, &names);
-	for (i = 0; i < names.n; i++)
-		drop(&w, FILE_HUNKS, &names.v[i]);
+	drop_hunks(&w);
 	w.d.cache = NULL; /* and where nobody has it, all is read */
 	world_run(&w);
 	assert_true(w.result.totals.bytes_read > 0);
@@ -230,14 +233,10 @@ static void test_lost_hunks(void **state)
 static void test_lost_lists(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
-	size_t i;
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note_hunks, &names);
-	for (i = 0; i < names.n; i++)
-		drop(&w, FILE_HUNKS, &names.v[i]);
+	drop_hunks(&w);
 	world_run(&w);
 	assert_int_equal(w.result.totals.bytes_read, 1500000);
 	assert_int_equal(w.result.totals.bytes_new, 0);
@@ -249,7 +248,7 @@ static void test_lost_lists(void **state)
 static void test_truncated_bundle(void **state)
 {
 	struct world w;
-	struct names names = {.n = 0};
+	struct names names;
 	struct buf content = BUF_EMPTY;
 	char text[2 * ID_SIZE + 1], folder[16];
 	struct err e = ERR_EMPTY;
@@ -257,7 +256,7 @@ static void test_truncated_bundle(void **state)
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note, &names);
+	names = bundles(&w, FILE_DATA);
 	name_of_id(&names.v[2], text);
 	folder_of(FILE_DATA, &names.v[2], folder);
 	assert_true(store_get(w.store, folder, text, 0, SIZE_MAX, &content, NULL, &e));
@@ -275,16 +274,16 @@ static void test_truncated_bundle(void **state)
 static void test_condemned(void **state)
 {
 	struct world w;
-	struct names data = {.n = 0}, hunks = {.n = 0};
+	struct names data, hunks;
 	size_t i;
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note, &data);
-	stores_each(w.store, note_hunks, &hunks);
+	data = bundles(&w, FILE_DATA);
+	hunks = bundles(&w, FILE_HUNKS);
 	data.n = data.n / 2;
-	condemn(&w, &data, false);
-	condemn(&w, &hunks, true);
+	condemn(&w, &data);
+	condemn(&w, &hunks);
 	world_run(&w);
 	assert_true(w.result.totals.bytes_new > 400000);
 	for (i = 0; i < data.n; i++)
@@ -325,17 +324,17 @@ static void touch_all(struct world *w)
 static void rescued(bool source_gone)
 {
 	struct world w;
-	struct names data = {.n = 0}, hunks = {.n = 0};
+	struct names data, hunks;
 	const char *sources[3] = {NULL, NULL, NULL};
 	char *away;
 	size_t i;
 
 	begin(&w);
-	stores_each(w.store, note, &data);
-	stores_each(w.store, note_hunks, &hunks);
+	data = bundles(&w, FILE_DATA);
+	hunks = bundles(&w, FILE_HUNKS);
 	data.n -= 3;
-	condemn(&w, &data, false);
-	condemn(&w, &hunks, true);
+	condemn(&w, &data);
+	condemn(&w, &hunks);
 	away = mem_printf("%s-away", w.source);
 	if (source_gone) {
 		sources[0] = w.source;
@@ -378,13 +377,13 @@ static void test_rescued(void **state)
 static void test_beyond_rescue(void **state)
 {
 	struct world w;
-	struct names data = {.n = 0};
+	struct names data;
 	unsigned i, have = 0;
 	char name[16];
 
 	(void)state;
 	begin(&w);
-	stores_each(w.store, note, &data);
+	data = bundles(&w, FILE_DATA);
 	for (i = 0; i < 12; i++)
 		drop(&w, FILE_DATA, &data.v[i]);
 	touch_all(&w);

@@ -2,28 +2,27 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/sys.h"
 #include "repo/cache.h"
 #include "tests/support/bytes.h"
+#include "tests/support/files.h"
 #include "tests/support/repo_make.h"
-#include "tests/unit/scratch.h"
+#include "tests/support/scratch.h"
 
 static struct env *env;
-static char top[256];
+static char *top;
 
 static int set_up(void **state)
 {
 	(void)state;
 	env = env_fixed_new(INT64_C(1700000000000000000), 1000, 7);
-	scratch_new(top, sizeof top);
+	top = scratch_new();
 	return 0;
 }
 
@@ -43,30 +42,17 @@ static void path_in(const struct cache *c, const char *name, char out[512])
 static void read_raw(const struct cache *c, const char *name, struct buf *out)
 {
 	char path[512];
-	struct stat st;
-	int fd;
 
 	path_in(c, name, path);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	buf_clear(out);
-	assert_int_equal(
-	    sys_read(fd, buf_extend(out, (size_t)st.st_size), (size_t)st.st_size),
-	    st.st_size);
-	close(fd);
+	file_read(path, out);
 }
 
 static void write_raw(const struct cache *c, const char *name, struct span content)
 {
 	char path[512];
-	int fd;
 
 	path_in(c, name, path);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_true(sys_write(fd, content.p, content.n));
-	close(fd);
+	file_write(path, content);
 }
 
 static void small_files(void **state)

@@ -2,12 +2,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include "base/sys.h"
 #include "codec/digest.h"
@@ -17,14 +15,15 @@
 #include "repo/json_cache.h"
 #include "store/fault.h"
 #include "tests/support/band_make.h"
+#include "tests/support/files.h"
 #include "tests/support/repo_make.h"
+#include "tests/support/scratch.h"
 #include "tests/support/stores.h"
-#include "tests/unit/scratch.h"
 
 #define BANDS 12
 
 static struct env *env;
-static char top[256];
+static char *top;
 
 struct scene {
 	struct store *mem, *trace;
@@ -37,7 +36,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	env = env_fixed_new(INT64_C(1800000000000000000), 1000, 7);
-	scratch_new(top, sizeof top);
+	top = scratch_new();
 	return 0;
 }
 
@@ -145,30 +144,17 @@ static void path_of(const struct scene *s, const char *name, char out[512])
 static void read_raw(const struct scene *s, const char *name, struct buf *out)
 {
 	char path[512];
-	struct stat st;
-	int fd;
 
 	path_of(s, name, path);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	buf_clear(out);
-	assert_int_equal(
-	    sys_read(fd, buf_extend(out, (size_t)st.st_size), (size_t)st.st_size),
-	    st.st_size);
-	close(fd);
+	file_read(path, out);
 }
 
 static void write_raw(const struct scene *s, const char *name, struct span content)
 {
 	char path[512];
-	int fd;
 
 	path_of(s, name, path);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_true(sys_write(fd, content.p, content.n));
-	close(fd);
+	file_write(path, content);
 }
 
 /* The first list reads each tail and mark once, the next ones none. */

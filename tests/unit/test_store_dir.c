@@ -10,15 +10,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/sys.h"
-#include "scratch.h"
 #include "store_contract.h"
+#include "tests/support/scratch.h"
 
 #define CALLS (SYS_META + 1)
 
-static char root[256];
+static char *root;
 static struct store *s;
 
 /* What the hook does, and what it saw. */
@@ -60,7 +61,7 @@ static int set_up(void **state)
 	struct err e = ERR_EMPTY;
 
 	(void)state;
-	scratch_new(root, sizeof root);
+	root = scratch_new();
 	s = store_dir_open(root, false, env_real(), &e);
 	if (!s)
 		fail_msg("%s", e.text);

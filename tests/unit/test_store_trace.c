@@ -11,11 +11,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include "scratch.h"
 #include "store_contract.h"
+#include "tests/support/scratch.h"
 
 static const char *self;
 
@@ -190,12 +189,11 @@ static bool read_strace(const char *path, const char *folder, struct seen *seen)
 
 static void test_against_strace(void **state)
 {
-	char top[256], folder[300], out[300];
+	char folder[300], out[300], *top = scratch_new();
 	struct seen seen = {0};
 	struct store_counts c;
 
 	(void)state;
-	scratch_new(top, sizeof top);
 	snprintf(folder, sizeof folder, "%s/store", top);
 	snprintf(out, sizeof out, "%s/strace", top);
 	assert_true(sequence(store_mem_new(env_real()), &c));
