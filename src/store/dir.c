@@ -38,7 +38,8 @@ struct store_dir {
 	struct store store;
 	struct env *env;
 	char *path;
-	int root;
+	DIR *top; /* open as long as the store is */
+	int root; /* its descriptor */
 	struct folders *folders;
 };
 
@@ -272,6 +273,7 @@ static bool dir_put_from(struct store *s, const char *folder, const char *name,
 	ok = ok && (s->mount != MOUNT_THROUGH || read_back(d, path, source, e));
 	if (fd >= 0 && !ok)
 		sys_unlinkat(d->root, path, 0); /* best effort: what stays is litter, no lie */
+	folders_put(d->folders);
 	return ok;
 }
 
@@ -470,7 +472,7 @@ static void dir_free(struct store *s)
 {
 	struct store_dir *d = (struct store_dir *)s;
 
-	sys_close(d->root);
+	closedir(d->top);
 	folders_free(d->folders);
 	free(d->path);
 	free(d);
@@ -495,6 +497,7 @@ struct store *store_dir_open(
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 	int fd = sys_openat(AT_FDCWD, path, flags, 0);
 	struct store_dir *d;
+	DIR *top;
 
 	if (fd < 0 && errno == ENOENT && create_it) {
 		if (sys_mkdirat(AT_FDCWD, path, 0700) != 0 && errno != EEXIST) {
@@ -507,13 +510,21 @@ struct store *store_dir_open(
 		err_sys(e, errno, "open folder %s", path);
 		return NULL;
 	}
+	top = fdopendir(fd);
+	if (!top) {
+		err_sys(e, errno, "open folder %s", path);
+		sys_close(fd);
+		return NULL;
+	}
 	d = mem_zalloc(sizeof *d);
 	d->store.ops = &dir_ops;
 	d->store.mount = mount_class_of(fd);
 	d->path = mem_strdup(path);
 	d->store.describe = d->path;
 	d->env = env;
+	d->top = top;
 	d->root = fd;
 	d->folders = folders_new(env);
+	folders_begin(d->folders, top);
 	return &d->store;
 }

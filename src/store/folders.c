@@ -15,6 +15,7 @@
 
 #define AROUND INT64_C(1000000000) /* ns for which one reading answers */
 #define LACKED 32                  /* folders; a repository has fewer */
+#define TOP       32 /* names in the top folder */
 #define NAME_SIZE 16
 
 struct folders {
@@ -24,6 +25,11 @@ struct folders {
 	int64_t looked;          /* when, in ticks of env */
 	uint64_t present, fresh; /* one bit a name: it is there; it was not asked for since */
 	char lacked[LACKED][NAME_SIZE]; /* "": free */
+	/* of the top folder */
+	char top[TOP][NAME_SIZE], asked[TOP][NAME_SIZE];
+	size_t n_top, n_asked;
+	int64_t top_looked;
+	bool top_fresh; /* it was read whole, and nothing was put since */
 };
 
 struct folders *folders_new(struct env *env)
@@ -139,6 +145,82 @@ static void look_around(struct folders *f, int root)
 	closedir(dir);
 }
 
+static bool among(char v[][NAME_SIZE], size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(v[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void read_names(struct folders *f, DIR *dir)
+{
+	struct dirent *entry;
+
+	f->top_looked = f->env->ticks(f->env);
+	f->n_top = f->n_asked = 0;
+	while ((entry = folder_next(dir, ".")) && f->n_top < TOP)
+		if (strlen(entry->d_name) < NAME_SIZE)
+			strcpy(f->top[f->n_top++], entry->d_name);
+	f->top_fresh = !entry && errno == 0;
+}
+
+static void read_top(struct folders *f, int root)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = sys_openat(root, ".", flags, 0);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	f->top_fresh = false;
+	if (dir) {
+		read_names(f, dir);
+		closedir(dir);
+	} else if (fd >= 0) {
+		sys_close(fd);
+	}
+}
+
+void folders_begin(struct folders *f, DIR *top)
+{
+	pthread_mutex_lock(&f->lock);
+	read_names(f, top);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void folders_put(struct folders *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->top_fresh = false;
+	f->fresh = 0;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/*
+ * One that was there when the top was read is opened at once. Of another a look would be
+ * a trip as well, but tell of no other.
+ */
+static bool top_absent(struct folders *f, int root, const char *folder)
+{
+	bool absent = false;
+
+	pthread_mutex_lock(&f->lock);
+	if (strlen(folder) < NAME_SIZE && !among(f->top, f->n_top, folder)) {
+		if (!f->top_fresh || f->n_asked == TOP ||
+		    among(f->asked, f->n_asked, folder) ||
+		    f->env->ticks(f->env) - f->top_looked > AROUND)
+			read_top(f, root);
+		absent = f->top_fresh && !among(f->top, f->n_top, folder);
+		if (absent) {
+			strcpy(f->asked[f->n_asked++], folder);
+			lack(f, folder);
+		}
+	}
+	pthread_mutex_unlock(&f->lock);
+	return absent;
+}
+
 bool folders_absent(struct folders *f, int root, const char *folder)
 {
 	const char *slash = strchr(folder, '/');
@@ -146,6 +228,8 @@ bool folders_absent(struct folders *f, int root, const char *folder)
 	char above[NAME_SIZE];
 	bool absent;
 
+	if (*folder && !slash)
+		return top_absent(f, root, folder);
 	if (!bit || (size_t)(slash - folder) >= sizeof above)
 		return false;
 	snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);

@@ -15,11 +15,18 @@ struct folders;
 struct folders *folders_new(struct env *env);
 void folders_free(struct folders *f); /* NULL is harmless */
 
+/* The top folder was opened just now: what is in it is read without another trip. */
+void folders_begin(struct folders *f, DIR *top);
+
+/* A file was put: what is looked for from now on may be there only since. */
+void folders_put(struct folders *f);
+
 /*
- * Whether a folder that is to be listed is known not to be there. The folders below data
+ * Whether a folder that is to be listed is known not to be there. Folders side by side
  * are listed one after the other: reading the folder above, below `root`, tells of all in
  * one. Each name is answered once from such a reading, so that two listings of a folder
- * are two looks at the storage. Any thread.
+ * are two looks at the storage, and none from what was read before this process put
+ * something. Any thread.
  */
 bool folders_absent(struct folders *f, int root, const char *folder);
 

@@ -432,6 +432,49 @@ static void test_list_below(void **state)
 	assert_false(store_list(s, "data/2", &(struct store_listing){NULL, 0, 0}, &e));
 }
 
+/*
+ * Of the top folder what is not there is told by one reading, the first of which was made
+ * when it was opened; after a put, and when a name is asked for again, by another.
+ */
+static void test_list_top(void **state)
+{
+	struct err e = ERR_EMPTY;
+	char full[512];
+
+	(void)state;
+	assert_true(put_text(s, "here", "a", "x", &e));
+	store_free(s);
+	s = store_dir_open(root, false, env_real(), &e);
+	assert_non_null(s);
+	arm(SYS_OPEN, -1, 0);
+	assert_int_equal(listed("one") + listed("two") + listed("three"), 0);
+	assert_int_equal(hook.seen[SYS_OPEN], 0);
+	assert_int_equal(listed("here"), 1);
+	assert_int_equal(hook.seen[SYS_OPEN], 1);
+	snprintf(full, sizeof full, "%s/two", root); /* by somebody else */
+	assert_int_equal(mkdir(full, 0700), 0);
+	write_raw("two/a", "x");
+	assert_int_equal(listed("two"), 1);
+	assert_int_equal(listed("one"), 0);
+	assert_int_equal(hook.seen[SYS_OPEN], 3); /* the top, two */
+
+	snprintf(full, sizeof full, "%s/three", root);
+	assert_int_equal(mkdir(full, 0700), 0);
+	write_raw("three/a", "x");
+	assert_true(put_text(s, "here", "b", "x", &e));
+	assert_int_equal(listed("three"), 1);
+
+	/* What cannot be read is not taken for absent. */
+	snprintf(full, sizeof full, "%s/four", root);
+	assert_int_equal(mkdir(full, 0700), 0);
+	write_raw("four/a", "x");
+	assert_true(put_text(s, "here", "c", "x", &e));
+	arm(SYS_READDIR, 0, EIO);
+	assert_int_equal(listed("four"), 1);
+	arm(SYS_OPEN, 0, EIO);
+	assert_int_equal(listed("four"), 1);
+}
+
 static void test_get_stat_remove_fail(void **state)
 {
 	struct buf got = BUF_EMPTY;
@@ -543,6 +586,7 @@ int main(void)
 	    T(test_read_back),
 	    T(test_list),
 	    T(test_list_below),
+	    T(test_list_top),
 	    T(test_get_stat_remove_fail),
 	    T(test_open),
 	    T(test_full_disk),
