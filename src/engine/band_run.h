@@ -22,6 +22,7 @@ struct band_run {
 	struct bands bands;      /* as band_run_look found them */
 	struct string_list seen; /* tombstones: found, and known from before */
 	uint64_t stored;         /* bytes put other than in bundles */
+	bool distrusts;          /* it shall register, whatever its own mount does */
 	bool strict;             /* nothing is assumed of time here (strict.h) */
 	bool leave;              /* it may rely on what others wrote all the same */
 	bool fenced;             /* found dead when it was finished */

@@ -32,7 +32,7 @@ static bool arrives_late(const struct repo *r)
 
 bool strict_register(struct band_run *r, struct err *e)
 {
-	return !arrives_late(r->repo) || enlist(r, e);
+	return !(r->distrusts || arrives_late(r->repo)) || enlist(r, e);
 }
 
 /*

@@ -28,7 +28,7 @@ struct vacuum_options {
 	uint64_t max_write;   /* bytes; 0: no bound */
 	int64_t max_time;     /* ns that copying may take; 0: no bound */
 	bool sole_client;     /* nobody else uses the repository: no grace is needed */
-	bool strict;          /* assume nothing of time, even if every run was settled */
+	bool strict;          /* assume nothing of time; with run: all, and from now on */
 	int64_t grace;        /* ns */
 	unsigned threads, transfers;
 	int level;            /* zstd, for frames that are made anew */

@@ -153,9 +153,9 @@ static bool has_leave(const struct vacuum *x, struct err *e)
 	    (!x->band.strict && x->band.client.leave))
 		return true;
 	return err_set(e, ERR_REFUSED,
-	    "not every client of this repository acknowledges what it writes, and this one "
-	    "is not known to the others yet: let one of them back up after it, or be the "
-	    "only one (--sole-client)");
+	    "nothing is assumed of time in this repository, and this client is not known to "
+	    "the others yet: let one of them back up after it, or be the only one "
+	    "(--sole-client)");
 }
 
 static bool work(struct vacuum *x, struct err *e)
@@ -196,6 +196,7 @@ bool vacuum_act(struct repo *r, const struct vacuum_options *o, struct monitor *
 	x->waits = waits_open(x->cache, r->env);
 	x->inventory = inventory_new(r);
 	band_run_init(&x->band, r, x->cache, x->inventory, m);
+	x->band.distrusts = o->strict;
 	ok = begin(x, e);
 	if (ok) {
 		copy_init(x);

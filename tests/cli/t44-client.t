@@ -82,4 +82,22 @@ is "$(of "$late" '[.registered, .retired] | tostring')" "[false,true]" "beside t
 is "$(find repo/bands -name "*-$late-*-fence-*" | wc -l)" 1 "whose last run nobody need wait for"
 bale_is 0 "whole" validate --full
 
+# Strict because somebody wants it so.
+export BALE_REPO="$T/repo2"
+"$BALE" init --unencrypted -q || exit 1
+"$BALE" backup -q --set home src
+as laptop backup -q --set laptop src
+bale_is 0 "vacuum --strict" vacuum --strict --run --json
+is "$(field .strict)" true "is"
+bale_is 0 "the next one" vacuum --json
+is "$(field .strict)" true "is too"
+bale_is 0 "the list" client list --json
+is "$(jq -r 'select(.self) | .registered' "$T/out")" true "this one is registered"
+BALE_CACHE_DIR="$T/cache.laptop" bale_is 0 "another one has leave: that vacuum has seen it" \
+	vacuum --run
+as stranger backup -q --set stranger src
+BALE_CACHE_DIR="$T/cache.stranger" bale_is 1 "a new one has none" vacuum --run
+says "not known to the others" "which is told"
+bale_is 0 "whole" validate --full
+
 finish
