@@ -64,6 +64,9 @@ int64_t sim_born(struct sim *s, const char *folder, const char *name);
 int sim_maker(struct sim *s, const char *folder, const char *name);
 int64_t sim_arrives(struct sim *s, const char *folder, const char *name);
 
+/* A client comes late: it may be shown what was long ago, and send nothing for long. */
+void sim_arrive(struct sim *s, int client);
+
 /* Whatever this client has done has arrived, and all see it. */
 void sim_tell_all(struct sim *s, int client);
 

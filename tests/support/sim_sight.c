@@ -146,15 +146,32 @@ bool sim_reached(struct sim *s, int client, struct sim_folder *in, struct sim_fi
 	    (f->died == INT64_MAX || sim_chance(s, s->chances.ghost));
 }
 
+/* From now on, or from long ago: what was seen is not seen any more. */
+static void freeze(struct sim *s, struct sim_freeze *f)
+{
+	int64_t back = sim_draw(s, 2) ? some_time(sim_draw(s, UINT64_MAX)) : 0;
+
+	if (f->until <= s->now)
+		*f = (struct sim_freeze){
+		    s->now - back, s->now + some_time(sim_draw(s, UINT64_MAX))};
+}
+
 void sim_look(struct sim *s, int client, struct sim_folder *in)
 {
-	struct sim_freeze *f;
+	if (client >= 0 && knows(s, client) && sim_chance(s, s->chances.freeze))
+		freeze(s, sim_draw(s, 4) ? &s->client[client].freeze : &in->freeze[client]);
+}
 
-	if (client < 0 || !knows(s, client) || !sim_chance(s, s->chances.freeze))
+void sim_arrive(struct sim *s, int client)
+{
+	struct sim_client *c = &s->client[client];
+
+	if (!s->chances.blind)
 		return;
-	f = sim_draw(s, 4) ? &s->client[client].freeze : &in->freeze[client];
-	if (f->until <= s->now)
-		*f = (struct sim_freeze){s->now, s->now + some_time(sim_draw(s, UINT64_MAX))};
+	if (sim_draw(s, 2))
+		freeze(s, &c->freeze);
+	if (sim_draw(s, 2))
+		c->offline = s->now + some_time(sim_draw(s, UINT64_MAX));
 }
 
 /* When a cache sends what was put into it now: mostly with all else. */
@@ -163,7 +180,7 @@ static int64_t sent(struct sim *s, int client, const struct sim_file *f)
 	struct sim_client *c = &s->client[client];
 	int64_t late = delay(s, f, client, SENDING);
 
-	if (c->offline <= s->now && sim_chance(s, s->chances.freeze))
+	if (c->offline <= s->now && sim_chance(s, s->chances.freeze / 2))
 		c->offline = s->now + some_time(sim_draw(s, UINT64_MAX));
 	if (late == INT64_MAX)
 		return late;

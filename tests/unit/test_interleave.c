@@ -68,8 +68,10 @@ static void script(void *arg, int client)
 {
 	struct course *c = arg;
 
-	if (c->strict && client > 0)
+	if (c->strict && client > 0) {
 		sim_pause(c->sim, client, (int64_t)sim_draw(c->sim, (uint64_t)c->pause));
+		sim_arrive(c->sim, client);
+	}
 	/* Mostly not seeing each other yet, so that some chunks lie in two bundles. */
 	sim_begin(c->sim, client);
 	course_backup(c, client, COURSE_VERSIONS - 1 - (unsigned)client % 2, false);

@@ -572,6 +572,34 @@ static void test_beginning_not_seen(void **state)
 	}
 }
 
+/* A client of which only a band tells that was removed, and whose tail is read as a link. */
+static void test_named_asked(void **state)
+{
+	struct roll roll = {.client = STRANGER, .from = 1, .to = 1};
+	struct vacuum_result res;
+	struct world x;
+	struct band b;
+	struct repo *r;
+
+	(void)state;
+	setup(&x);
+	condemn_first(&x);
+	backup(&x, B);
+	r = backup_open(x.w.store);
+	band_start(&b, backup_clock() / 1000000000, 1, "");
+	b.kind = BAND_VACUUM;
+	b.settled = true;
+	string_list_add(&b.seen, span_str(x.stone));
+	band_add_roll(&b, &roll);
+	band_store(r, &b, BAND_TAIL, NULL);
+	band_mark(r, &b, BAND_REMOVED, NULL);
+	assert_int_equal(vacuum(&x, A, &res), 0);
+	assert_string_equal(res.lacking, STRANGER);
+	band_release(&b);
+	repo_close(r);
+	teardown(&x);
+}
+
 /* --- what stays */
 
 static void test_own_only(void **state)
@@ -673,6 +701,7 @@ int main(void)
 	    cmocka_unit_test(test_trace_asked),
 	    cmocka_unit_test(test_gap),
 	    cmocka_unit_test(test_beginning_not_seen),
+	    cmocka_unit_test(test_named_asked),
 	    cmocka_unit_test(test_own_only),
 	    cmocka_unit_test(test_stones_and_tails_stay),
 	    cmocka_unit_test(test_survivor_late),
