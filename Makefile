@@ -82,7 +82,7 @@ $M/%.o: %.c
 $M/test_%: $O/tests/unit/test_%.o $(MUT_OBJ) $(SUP_OBJ) $O/libbale.a
 	$(CC) -o $@ $^ $(CMOCKA_LIBS) $(ALL_LIBS)
 
-mutant: $M/test_interleave $M/test_schedules
+mutant: $M/test_interleave $M/test_schedules $M/test_vacuum_strict
 
 unit: $(UNITS) ## build and run the unit tests
 	@for t in $(UNITS); do $$t || exit 1; done

@@ -572,7 +572,7 @@ static void test_beginning_not_seen(void **state)
 	}
 }
 
-/* A client of which only a band tells that was removed, and whose tail is read as a link. */
+/* A client of which only the tail of a removed band tells, which is a link of a chain. */
 static void test_named_asked(void **state)
 {
 	struct roll roll = {.client = STRANGER, .from = 1, .to = 1};
