@@ -1,13 +1,9 @@
 #!/bin/sh
 # What doctor tells of a local folder, of dumbfs, of rclone mounts, and of what is not there.
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/cli/mounts.sh"
 
 dumbfs=${DUMBFS:-$(dirname "$BALE")/dumbfs}
-mount=
-cleanup() {
-	fusermount3 -u "$T/mnt" 2>/dev/null || :
-	[ -z "$mount" ] || wait "$mount" 2>/dev/null || :
-}
 
 # probes FILTER: the operations of the last bale_is for which it holds, in order
 probes() {
@@ -112,11 +108,7 @@ if command -v rclone >/dev/null; then
 		rclone mount "$T/back.fs" mnt --vfs-cache-mode $mode --vfs-write-back 1s \
 			>"$T/mount.log" 2>&1 &
 		mount=$!
-		n=0
-		until mountpoint -q mnt || [ $n = 100 ]; do
-			sleep 0.1
-			n=$((n + 1))
-		done
+		wait_for mountpoint -q mnt
 		bale_is 0 "rclone $mode" doctor mnt --json
 		is "$(probes .ok)" "$all" "all operations work"
 		[ $mode = off ] && want="through safe 1" || want="write-back unproven 3"
@@ -125,9 +117,7 @@ if command -v rclone >/dev/null; then
 		is "$(field .recognised_by)" program-arguments "recognised by the arguments"
 		is "$(field .mount_type)" fuse.rclone "the type"
 		[ $mode = off ] || sleep 3
-		fusermount3 -u mnt
-		wait "$mount" 2>/dev/null
-		mount=
+		end_mount
 		is "$(count back.fs -type f)" 0 "no file is left"
 	done
 else
