@@ -113,7 +113,7 @@ check: ## install what is missing, build, and run all tests (under 15 minutes on
 	@$(SUBMAKE) -j$(JOBS) WERROR=1 all unit-programs dumbfs $O/inject.so
 	@$(SUBMAKE) WERROR=1 check-static check-unit check-fuzz check-cli check-dumbfs
 	@$(SUBMAKE) check-clang check-asan check-tsan check-model
-	@MUTANTS="5 7" $(SUBMAKE) check-mutants
+	@MUTANTS="1 2 4 5 7" SEEDS=50 QUICK=1 $(SUBMAKE) check-mutants
 	@echo "make check: all passed"
 
 check-static: ## layers, sizes of files and lines, completeness of format/
@@ -200,7 +200,7 @@ torture: $O/bale $O/inject.so $O/points $(TORTURED) ## crashes of recoveries, ev
 	@BALE_TORTURE=1 BALE=$(abspath $O/bale) $(PROVE) tests/cli/t7[1-4]-*.t
 	@for i in 1 2 3 4 5 6 7 8 9 10; do $O/unit/test_determinism || exit 1; done
 	@BALE_SEEDS=$(or $(SEEDS),100000) $O/unit/test_interleave
-	@BALE_PREEMPTIONS=2 $O/unit/test_schedules
+	@BALE_TORTURE=1 $O/unit/test_schedules
 	@$(SUBMAKE) check-mutants
 
 bench-remote: all dumbfs $O/bench/grown ## trips, bytes and time at 0, 20 and 100 ms, into docs/remote.md

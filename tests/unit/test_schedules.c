@@ -11,8 +11,10 @@
  * left (sim.h): a run knows of others only what it is told, so nothing new can follow,
  * and what led there has been judged by then. With BALE_WHOLE=1 none is cut.
  *
+ *   BALE_TORTURE=1       a long search, with more preemptions
  *   BALE_PREEMPTIONS=n   so many in each scenario; 1000: as many as there can be
  *   BALE_SCENARIO=text   only scenarios whose name has it in it
+ *   BALE_GO_ON=1         after a loss too
  *
  * Built with -DBALE_MUTANT=n the test must fail.
  */
@@ -38,7 +40,7 @@
 struct scenario {
 	const char *name;
 	int clients;
-	unsigned preemptions;            /* in a short search */
+	unsigned preemptions, more;      /* in a short search; in a long one */
 	void (*before)(struct course *c); /* one run after the other */
 	sim_script *script;              /* at the same time */
 };
@@ -281,27 +283,30 @@ static void two_vacuums(void *arg, int client)
 }
 
 static const struct scenario scenarios[] = {
-    {"backup | vacuum deletes", 2, 2, condemned, backup_and_vacuum},
-    {"backup | vacuum deletes, part is alive", 2, 2, partly_condemned, backup_and_vacuum},
-    {"backup | vacuum condemns and deletes", 2, 1, dead, backup_and_whole_vacuum},
-    {"backup | the same, part is alive", 2, 1, partly, backup_and_whole_vacuum},
-    {"backup | 2 vacuums delete", 3, 1, partly_condemned, backup_and_vacuum},
-    {"2 backups | vacuum deletes", 3, 1, condemned, two_backups_and_vacuum},
-    {"undelete | vacuum deletes", 2, 2, condemned, undelete_and_vacuum},
-    {"removal, undelete | vacuum condemns and deletes", 2, 1, partly,
+    {"backup | vacuum deletes", 2, 3, 3, condemned, backup_and_vacuum},
+    {"backup | vacuum deletes, part is alive", 2, 3, 3, partly_condemned,
+        backup_and_vacuum},
+    {"backup | vacuum condemns and deletes", 2, 2, 3, dead, backup_and_whole_vacuum},
+    {"backup | the same, part is alive", 2, 2, 3, partly, backup_and_whole_vacuum},
+    {"backup | 2 vacuums delete", 3, 1, 2, partly_condemned, backup_and_vacuum},
+    {"2 backups | vacuum deletes", 3, 1, 2, condemned, two_backups_and_vacuum},
+    {"undelete | vacuum deletes", 2, 3, 3, condemned, undelete_and_vacuum},
+    {"removal, undelete | vacuum condemns and deletes", 2, 2, 3, partly,
         prune_undelete_and_vacuum},
-    {"backup | vacuum, hints in vain", 2, 1, hints_in_vain, backup_and_dead_vacuumed},
-    {"2 vacuums delete, each one copy", 4, 1, both_condemned, two_vacuums},
-    {"backup | vacuum, and soon again", 2, 1, dead, backup_and_hasty_vacuum},
-    {"backup | vacuum deletes, and soon again", 2, 1, condemned, backup_and_hasty_vacuum},
-    {"backup | vacuum saves, and soon again", 2, 1, relied_on, backup_and_hasty_vacuum},
-    {"backup, declared dead just before it ends | vacuums", 2, 1, dead,
+    {"backup | vacuum, hints in vain", 2, 1, 3, hints_in_vain, backup_and_dead_vacuumed},
+    {"2 vacuums delete, each one copy", 4, 1, 2, both_condemned, two_vacuums},
+    {"backup | vacuum, and soon again", 2, 2, 3, dead, backup_and_hasty_vacuum},
+    {"backup | vacuum deletes, and soon again", 2, 2, 3, condemned,
+        backup_and_hasty_vacuum},
+    {"backup | vacuum saves, and soon again", 2, 2, 3, relied_on,
+        backup_and_hasty_vacuum},
+    {"backup, declared dead just before it ends | vacuums", 2, 1, 3, dead,
         declared_dead_just_then},
-    {"backup, declared dead long before it ends | vacuums", 2, 1, dead,
+    {"backup, declared dead long before it ends | vacuums", 2, 1, 3, dead,
         declared_dead_long_ago},
-    {"backup of one who died before its tail | vacuum", 2, 1, died_before_tail,
+    {"backup of one who died before its tail | vacuum", 2, 2, 3, died_before_tail,
         backup_and_whole_vacuum},
-    {"backup of one who died after its tail | vacuum", 2, 1, died_after_tail,
+    {"backup of one who died after its tail | vacuum", 2, 2, 3, died_after_tail,
         backup_and_whole_vacuum},
 };
 
@@ -499,12 +504,15 @@ static void test_schedules(void **state)
 		began = clock();
 		s = (struct search){.ground = *state, .scenario = &scenarios[i],
 		    .every = number("BALE_EVERY", 0), .whole = number("BALE_WHOLE", 0),
-		    .max = number("BALE_PREEMPTIONS", scenarios[i].preemptions)};
+		    .max = number("BALE_PREEMPTIONS", getenv("BALE_TORTURE") ?
+		            scenarios[i].more : scenarios[i].preemptions)};
 		if (getenv("BALE_TEST_STRIDE")) /* slow builds */
 			s.max = 1;
 		search_scenario(&s);
 		print_search(&s, (double)(clock() - began) / CLOCKS_PER_SEC);
 		losses += s.loss[0] != '\0';
+		if (losses && !getenv("BALE_GO_ON"))
+			break;
 	}
 	assert_int_equal(losses, 0);
 }
