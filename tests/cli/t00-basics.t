@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage, help, and the manual page.
+# Usage, help, the manual page, and the first commands of the README.
 . "$(dirname "$0")/lib.sh"
 
 bale_is 2 "no command is a usage error"
@@ -90,5 +90,15 @@ if command -v mandoc >/dev/null; then
 else
 	skip "no mandoc"
 fi
+
+# --- what the README shows first, with folders of our own
+mkdir -p cloud home/ana/letters bin
+ln -s "$BALE" bin/bale
+make_tree home/ana/letters
+sed '1,/^```/d; /^```/,$d; s/^\$ //' "$TOP/README.md" |
+	sed "s|/mnt/cloud|$T/cloud|; s|/home/ana|$T/home/ana|; s|/tmp/letters|$T/letters|" >readme
+is "$(wc -l <readme)" 6 "the README begins with six commands"
+ok "which work" env PATH="$T/bin:$PATH" BALE_PASSPHRASE=x sh -ex readme
+same_tree home/ana/letters letters "and bring back the letters"
 
 finish
