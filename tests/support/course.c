@@ -79,8 +79,11 @@ static void make_trees(const char *dir)
 	buf_release(&b);
 }
 
-void ground_begin(struct ground *g)
+int ground_begin(void **state)
 {
+	static struct ground ground;
+	struct ground *g = &ground;
+
 	if (scratch_private()) {
 		g->dir = mem_strdup("/mnt/bale-ground");
 		mkdir(g->dir, 0755);
@@ -99,14 +102,19 @@ void ground_begin(struct ground *g)
 	backup_init(g->empty, false, 3);
 	make_trees(g->dir);
 	g->now = (SECONDS + 3600) * INT64_C(1000000000);
+	*state = g;
+	return 0;
 }
 
-void ground_end(struct ground *g)
+int ground_end(void **state)
 {
+	struct ground *g = *state;
+
 	store_free(g->empty);
 	env_fixed_free(g->env);
 	scratch_free(g->dir);
 	sys_seen = NULL;
+	return 0;
 }
 
 /* --- a course */

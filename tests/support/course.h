@@ -22,8 +22,9 @@ struct ground {
 	int64_t now;   /* an hour after the trees were made */
 };
 
-void ground_begin(struct ground *g);
-void ground_end(struct ground *g);
+/* Cmocka's set-up of the group: *state is the ground. */
+int ground_begin(void **state);
+int ground_end(void **state);
 
 /* Runs of a kind: how many were begun, did what they should, died. */
 struct tally {

@@ -224,26 +224,11 @@ static void test_random(void **state)
 	assert_true(all.deleting + strict.deleting > 0);
 }
 
-static struct ground ground;
-
-static int setup(void **state)
-{
-	ground_begin(&ground);
-	*state = &ground;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ground_end(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_random),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, ground_begin, ground_end);
 }

@@ -533,21 +533,6 @@ static void test_cut(void **state)
 	assert_true(s[0].sum == s[1].sum);
 }
 
-static struct ground ground;
-
-static int setup(void **state)
-{
-	ground_begin(&ground);
-	*state = &ground;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	ground_end(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -555,5 +540,5 @@ int main(void)
 	    cmocka_unit_test(test_schedules),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, ground_begin, ground_end);
 }
