@@ -59,14 +59,16 @@ summary() { # COMMAND...: its last line of JSON
 	tail -n 1 "$dir/out"
 }
 field() { jq -r "$2" <"$dir/$1"; }
-whole() { # all snapshots are whole; first, middle and last restore to what was there
+whole() { # all snapshots are whole, and each restores to what was there
 	"$bale" validate --full -q >"$dir/out" 2>&1 || { cat "$dir/out" >&2; fail "validate: $1"; }
-	for n in 0 $((keep / 2)) $((keep - 1)); do
+	n=0
+	while [ $n -lt $keep ]; do
 		"$bale" restore "latest~$n:$dir/in/tree" --to "$dir/to" -q || fail "restore: $1"
 		rsync -aHAX --checksum --dry-run --itemize-changes --delete \
 			"$dir/gen/$((generations - n))/" "$dir/to/" >"$dir/differs"
 		[ -s "$dir/differs" ] && { head "$dir/differs" >&2; fail "restore of generation $((generations - n)): $1"; }
 		rm -rf "$dir/to"
+		n=$((n + 1))
 	done
 }
 # What restoring the last generation reads, beside what its chunks take when it stands alone (by
@@ -130,8 +132,8 @@ restored bale
 echo "a fresh repository of the same $keep snapshots: $fresh bytes"
 jq -r --arg g "$generations" '"restoring generation \($g): reads \(.reads) bytes in \(.gets) reads, peak \(.peak) bytes; it needs \(.need) by their share of frames: \(.reads / .need * 1000 | round / 1000) times; the frames take \(.frames): \(.reads / .frames * 1000 | round / 1000) times"' "$dir/reads"
 echo
-echo '| below | bundles below | gone | touched above | bytes read | written | moved / live of victims | freed | predicted | apart | left dead | predicted | again: gone | again: freed | store / fresh | restore reads / shares | / frames |'
-echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|'
+echo '| below | bundles below | gone | touched above | bytes read | written | peak | moved / live of victims | freed | predicted | apart | left dead | predicted | again: gone | again: freed | store / fresh | restore reads / shares | / frames |'
+echo '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|'
 i=0
 for below in 0 30 50 70 90 100; do
 	copy bale one
@@ -158,7 +160,7 @@ for below in 0 30 50 70 90 100; do
 		(($t.free_bytes + $t.write_bytes - $z.free_bytes - $z.write_bytes)
 			- ($z.left_dead_bytes - $t.left_dead_bytes)) as $live |
 		($size - $after) as $freed |
-		"| \($t.below) % | \($t.bundles) | \($gone) | \($gone - $t.bundles) | \($r[0].storage.bytes_in) | \($r[0].storage.bytes_out) | \(if $live > 0 then ($new / $live | r) else "-" end) | \($freed) | \($t.free_bytes) | \(if $t.free_bytes > 0 then (($freed - $t.free_bytes) * 100 / $t.free_bytes | r) else "-" end) % | \($l[0].dead_bytes) | \($t.left_dead_bytes) | \($again) | \($after - $last) | \($after / $fresh | r) | \($f[0].reads / $f[0].need | r) | \($f[0].reads / $f[0].frames | r) |"'
+		"| \($t.below) % | \($t.bundles) | \($gone) | \($gone - $t.bundles) | \($r[0].storage.bytes_in) | \($r[0].storage.bytes_out) | \($r[0].peak_rss) | \(if $live > 0 then ($new / $live | r) else "-" end) | \($freed) | \($t.free_bytes) | \(if $t.free_bytes > 0 then (($freed - $t.free_bytes) * 100 / $t.free_bytes | r) else "-" end) % | \($l[0].dead_bytes) | \($t.left_dead_bytes) | \($again) | \($after - $last) | \($after / $fresh | r) | \($f[0].reads / $f[0].need | r) | \($f[0].reads / $f[0].frames | r) |"'
 	i=$((i + 1))
 done
 
