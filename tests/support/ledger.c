@@ -12,6 +12,7 @@
 #include "band/stream.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "format/delta.h"
 #include "format/tombstone.h"
 #include "repo_make.h"
 #include "stores.h"
@@ -55,6 +56,7 @@ struct ledger {
 	size_t n_copies, copies_cap;
 	struct map chains;     /* id → first of copies */
 	struct map bundles;    /* name → place */
+	struct map told;       /* names of bundles, by deltas */
 	struct snapshot *v;
 	size_t n, cap;
 	bool relies[SIM_CLIENTS], open[SIM_CLIENTS]; /* open: between head and tail */
@@ -238,14 +240,17 @@ void ledger_lied_to(struct ledger *l)
 	l->lies = true;
 }
 
+/* Of a bundle that no delta tells of nobody knows what is in it. */
 static bool stands_for_good(const struct ledger *l, const struct id *id)
 {
 	uint64_t *first = map_get(&l->chains, id), at;
+	const struct place *p;
 
-	for (at = first ? *first : NOWHERE; at != NOWHERE; at = l->copies[at].next)
-		if (!l->places[l->copies[at].place].gone &&
-		    !l->places[l->copies[at].place].condemned)
+	for (at = first ? *first : NOWHERE; at != NOWHERE; at = l->copies[at].next) {
+		p = &l->places[l->copies[at].place];
+		if (!p->gone && !p->condemned && map_get(&l->told, &p->name))
 			return true;
+	}
 	return false;
 }
 
@@ -429,6 +434,20 @@ static void add_stone(struct ledger *l, const char *name)
 	buf_release(&secret);
 }
 
+static void add_delta(struct ledger *l, const char *name)
+{
+	struct buf plain = BUF_EMPTY;
+	struct delta_bundle b;
+	struct delta_iter it;
+	struct id id;
+
+	if (id_of_name(name, &id) && repo_get_delta(l->repo, &id, &plain, NULL) &&
+	    delta_open(&it, buf_span(&plain), NULL))
+		while (delta_next_bundle(&it, &b, NULL) == STEP_ITEM)
+			map_put(&l->told, &b.name, 1);
+	buf_release(&plain);
+}
+
 static void on_put(void *arg, int client, const char *folder, const char *name)
 {
 	struct ledger *l = arg;
@@ -440,6 +459,8 @@ static void on_put(void *arg, int client, const char *folder, const char *name)
 		add_stone(l, name);
 	else if (strcmp(folder, "hunks") == 0)
 		add_bundle(l, FILE_HUNKS, name);
+	else if (strcmp(folder, "index") == 0)
+		add_delta(l, name);
 	else if (strncmp(folder, "data/", 5) == 0)
 		add_bundle(l, FILE_DATA, name);
 }
@@ -503,6 +524,7 @@ struct ledger *ledger_new(struct sim *sim)
 	l->show = getenv("BALE_SHOW") != NULL;
 	map_init(&l->chains, ID_SIZE);
 	map_init(&l->bundles, ID_SIZE);
+	map_init(&l->told, ID_SIZE);
 	if (!repo_open(
 	        sim_store(sim, -1), sim_env(sim, -1), secret_right, NULL, &l->repo, &e)) {
 		fprintf(stderr, "ledger: %s\n", e.text);
@@ -529,6 +551,7 @@ void ledger_free(struct ledger *l)
 		string_list_release(&l->names[i]);
 	map_release(&l->chains);
 	map_release(&l->bundles);
+	map_release(&l->told);
 	repo_close(l->repo);
 	free(l->places);
 	free(l->copies);
