@@ -158,6 +158,7 @@ void course_begin(struct course *c, struct ground *g, uint64_t seed,
 	}
 	c->ledger = ledger_new(c->sim);
 	c->strict = chances->blind;
+	c->settles = chances->settles;
 	if (c->strict) {
 		ledger_blind(c->ledger);
 		found(c);
@@ -211,15 +212,33 @@ void course_end(struct course *c)
 
 /* --- runs */
 
+struct settler {
+	struct sim *sim;
+	int client;
+};
+
+static bool settle(void *arg, struct err *e)
+{
+	const struct settler *s = arg;
+
+	return sim_settle(s->sim, s->client, e);
+}
+
 static struct repo *open_as(struct course *c, int client)
 {
+	static struct settler settlers[SIM_CLIENTS];
 	struct err e = ERR_EMPTY;
 	struct repo *r;
 
-	return repo_open(sim_store(c->sim, client), sim_env(c->sim, client), secret_right,
-	           NULL, &r, &e)
-	           ? r
-	           : NULL;
+	if (!repo_open(sim_store(c->sim, client), sim_env(c->sim, client), secret_right, NULL,
+	        &r, &e))
+		return NULL;
+	if (client >= 0 && c->settles >> client & 1) {
+		settlers[client] = (struct settler){c->sim, client};
+		r->settle = settle;
+		r->settle_arg = &settlers[client];
+	}
+	return r;
 }
 
 static const char *const runs[RUN_KINDS] = {

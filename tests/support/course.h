@@ -64,6 +64,7 @@ struct course {
 	struct ground *ground;
 	bool lies;             /* the storage does */
 	int clients;
+	unsigned settles;      /* see sim_chances */
 	bool strict;           /* see sim_chances.blind */
 	bool sole;             /* a vacuum is told that nobody else uses the repository */
 	unsigned left, retired; /* a bit a client: it never comes back; others know it */

@@ -40,6 +40,7 @@ struct sim_chances {
 	unsigned sleep;  /* that the client sleeps for long */
 	int64_t pace;    /* the most time that passes with an operation, ns */
 	unsigned caches; /* a bit a client: its mount is its own cache */
+	unsigned settles; /* of these: it has a command that waits until all is sent */
 	bool blind;      /* see above */
 	unsigned late;   /* blind: that a client sees what another did only later, or never */
 	unsigned never;  /* of what is late: that it never does */
@@ -66,6 +67,9 @@ int64_t sim_arrives(struct sim *s, const char *folder, const char *name);
 
 /* A client comes late: it may be shown what was long ago, and send nothing for long. */
 void sim_arrive(struct sim *s, int client);
+
+/* A client waits until its cache has sent all; this may fail. */
+bool sim_settle(struct sim *s, int client, struct err *e);
 
 /* Whatever this client has done has arrived, and all see it. */
 void sim_tell_all(struct sim *s, int client);

@@ -41,10 +41,16 @@ static bool is_cache(const struct sim *s, int client)
 	return client >= 0 && s->chances.caches >> client & 1;
 }
 
+/* One that has a command to settle need not know of strict mode, but for others. */
+static bool is_late(const struct sim *s, int client)
+{
+	return is_cache(s, client) && !(s->chances.settles >> client & 1);
+}
+
 /* Whether it knows of strict mode, so that nobody counts on time for its sake. */
 static bool knows(const struct sim *s, int client)
 {
-	return is_cache(s, client) || s->client[client].enlisted;
+	return is_late(s, client) || s->client[client].enlisted;
 }
 
 /* The same each time for a file, a client, a purpose. */
@@ -116,7 +122,7 @@ bool sim_came(struct sim *s, int client, struct sim_folder *in, struct sim_file 
 		s->counts.late++;
 		return false;
 	}
-	if (!knows(s, client) || (f->timely && !is_cache(s, client)))
+	if (!knows(s, client) || (f->timely && !is_late(s, client)))
 		return shows_in_time(s, client, f, at, &f->seen);
 	return shows_late(s, client, in, f, at, COMING);
 }

@@ -361,18 +361,33 @@ void sim_clone(struct sim *s, const struct sim *from)
 		}
 }
 
-void sim_tell_all(struct sim *s, int client)
+static void send_all(struct sim *s, int client, bool tell)
 {
 	struct sim_folder *f;
+	struct sim_file *x;
 	size_t i;
 
 	for (f = s->folders; f < s->folders + s->n_folders; f++)
-		for (i = 0; i < f->n; i++)
-			if (f->v[i].maker == client || f->v[i].killer == client) {
-				f->v[i].told = true;
-				if (f->v[i].arrives > s->now)
-					f->v[i].arrives = s->now;
-			}
+		for (i = 0; i < f->n; i++) {
+			x = &f->v[i];
+			if (x->maker == client && x->arrives > s->now)
+				x->arrives = s->now;
+			x->told |= tell && (x->maker == client || x->killer == client);
+		}
+}
+
+void sim_tell_all(struct sim *s, int client)
+{
+	send_all(s, client, true);
+}
+
+bool sim_settle(struct sim *s, int client, struct err *e)
+{
+	if (!sim_enter(s, client, false, e))
+		return false;
+	s->client[client].offline = 0;
+	send_all(s, client, false);
+	return true;
 }
 
 void sim_folders_free(struct sim *s)

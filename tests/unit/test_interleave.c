@@ -163,6 +163,7 @@ static struct sim_chances blind(uint64_t seed, int64_t *pause, int *clients)
 	w.lie = 0;
 	*clients = (int)PICK(&seed, 2, 3, 3, 4);
 	w.caches = (unsigned)PICK(&seed, 15, 14, 12, 8, 6, 2, 1, 11);
+	w.settles = w.caches & (unsigned)PICK(&seed, 0, 0, 0, 15, 14, 10, 5);
 	w.late = (unsigned)PICK(&seed, 0, 0, 20, 50, 200);
 	w.never = (unsigned)PICK(&seed, 0, 0, 0, 20);
 	w.freeze = (unsigned)PICK(&seed, 10, 30, 50, 100);
