@@ -1,6 +1,6 @@
 #!/bin/sh
-# The main job on a real tree: init, two backups with changes between, list, validate, restore,
-# and a comparison that is not bale's own.
+# The main job on a real tree: init, two backups with changes between, list, validate,
+# restore, and a comparison that is not bale's own.
 set -eu
 bale=${BALE:-build/plain/bale}
 tree=${1:-/usr/include}

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What bale is built from (deps.sh build), and what its tests run with (deps.sh check): installs
-# the Debian packages that are missing when it may, else prints the one line that does.
+# What bale is built from (deps.sh build), and what its tests run with (deps.sh check):
+# installs the Debian packages that are missing when it may, else prints the one line that
+# does.
 set -eu
 
 build='gcc make pkg-config libzstd-dev libb2-dev libjansson-dev libsodium-dev'

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every structure of the storage format has its specification, codec, unit test, fuzz target
-# and vectors.
+# Every structure of the storage format has its specification, codec, unit test, fuzz
+# target and vectors.
 set -eu
 cd "$(dirname "$0")/.."
 

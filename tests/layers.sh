@@ -1,6 +1,6 @@
 #!/bin/sh
-# Includes point one way: a file includes its own layer and those below it, and each library
-# is touched by one layer only. Prints every breach.
+# Includes point one way: a file includes its own layer and those below it, and each
+# library is touched by one layer only. Prints every breach.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,7 +39,8 @@ FNR == 1 {
 END { exit bad }
 ' $(find src format -name '*.[ch]' | sort)
 
-# Nothing below cli prints, exits or reads the environment (mem.c ends the program on purpose).
+# Nothing below cli prints, exits or reads the environment (mem.c ends the program on
+# purpose).
 if grep -nE '\b(printf|puts|perror|getenv|exit) ?\(|\b(stdout|stderr)\b' \
 	$(find src format -name '*.c' ! -path 'src/cli/*' ! -path src/base/mem.c | sort); then
 	echo "below cli: prints, exits or reads the environment"

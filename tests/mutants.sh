@@ -1,10 +1,10 @@
 #!/bin/sh
-# Build the engines with one fault of the protocol after the other (src/base/mutant.h), and
-# demand that the tests of interleavings notice each: random courses within SEEDS (10000)
-# seeds, or else the schedules with 0 or 1 preemptions. The table tells the first seed, and
-# the first schedule, with how many. MUTANTS=… chooses. QUICK=1 tries schedules only where no
-# seed has it. Faults of strict mode are in no schedule: a test of theirs must notice them,
-# and courses are tried where none does, or with ALL=1.
+# Build the engines with one fault of the protocol after the other (src/base/mutant.h),
+# and demand that the tests of interleavings notice each: random courses within SEEDS
+# (10000) seeds, or else the schedules with 0 or 1 preemptions. The table tells the first
+# seed, and the first schedule, with how many. MUTANTS=… chooses. QUICK=1 tries schedules
+# only where no seed has it. Faults of strict mode are in no schedule: a test of theirs
+# must notice them, and courses are tried where none does, or with ALL=1.
 set -u
 cd "$(dirname "$0")/.."
 

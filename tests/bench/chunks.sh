@@ -1,7 +1,7 @@
 #!/bin/sh
-# What it costs vacuum to look at a repository of CHUNKS chunks, and at one of half as many:
-# seconds, peak memory, and what each chunk more takes of it. Bundles of data are hollow there:
-# no frame could be read from one.
+# What it costs vacuum to look at a repository of CHUNKS chunks, and at one of half as
+# many: seconds, peak memory, and what each chunk more takes of it. Bundles of data are
+# hollow there: no frame could be read from one.
 #
 #   tests/bench/chunks.sh [CHUNKS]
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# RUNS backups of one change each: how many deltas there are, and what a cold start costs (a
-# backup that finds no cache), without any vacuum and with one every 50 runs.
+# RUNS backups of one change each: how many deltas there are, and what a cold start costs
+# (a backup that finds no cache), without any vacuum and with one every 50 runs.
 #
 #   tests/bench/deltas.sh [RUNS]
 set -eu

@@ -1,6 +1,7 @@
 #!/bin/sh
-# One bit flipped in a file of every kind, FLIPS times each at random places: does validate
-# --stored, and --full, find it and name the file; and does a restore ever write wrong bytes?
+# One bit flipped in a file of every kind, FLIPS times each at random places: does
+# validate --stored, and --full, find it and name the file; and does a restore ever write
+# wrong bytes?
 #
 #   tests/bench/flips.sh TREE [FLIPS]
 set -eu
@@ -56,7 +57,8 @@ found() { # LEVEL FILE
 		return 1
 	}
 }
-# What was restored must be right, each file of it; what is lacking must have been told of.
+# What was restored must be right, each file of it; what is lacking must have been told
+# of.
 restored() {
 	status=0
 	"$bale" restore latest:"$dir/tree" --to "$dir/to" --no-cache >"$dir/out" 2>&1 || status=$?

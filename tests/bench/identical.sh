@@ -1,7 +1,7 @@
 #!/bin/bash
-# identical.sh [TREE...]: back up each tree, and one with every special kind of entry, restore
-# it, and compare with tools that are not bale: rsync -aHAX --checksum, getfattr, blocks of
-# sparse files. As root, or attributes cannot be compared. BUILD: build/plain.
+# identical.sh [TREE...]: back up each tree, and one with every special kind of entry,
+# restore it, and compare with tools that are not bale: rsync -aHAX --checksum, getfattr,
+# blocks of sparse files. As root, or attributes cannot be compared. BUILD: build/plain.
 set -u
 bale=$(realpath "${BUILD:-build/plain}/bale")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bale-identical.XXXXXX")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What small changes cost: files and bytes written by a backup after each, on a copy of TREE.
+# What small changes cost: files and bytes written by a backup after each, on a copy of
+# TREE.
 #
 #   tests/bench/increments.sh TREE
 set -eu

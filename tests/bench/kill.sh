@@ -1,7 +1,8 @@
 #!/bin/bash
 # kill.sh TREE [ROUNDS]: kill -9 at random moments of a first backup of TREE, most of them
-# after a part; then a new backup. Every complete snapshot must restore to TREE, and nothing
-# that a part covers may be read again (but for 64 MiB). CHECKPOINT: 100M. BUILD: build/plain.
+# after a part; then a new backup. Every complete snapshot must restore to TREE, and
+# nothing that a part covers may be read again (but for 64 MiB). CHECKPOINT: 100M. BUILD:
+# build/plain.
 set -u
 tree=$(realpath "${1:?a tree}")
 rounds=${2:-20}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# bale beside restic (where it is installed) and the floor, on one tree, in alternating rounds
-# of one run: medians of wall time, peak memory and repository size, as a table.
+# bale beside restic (where it is installed) and the floor, on one tree, in alternating
+# rounds of one run: medians of wall time, peak memory and repository size, as a table.
 #
 #   tests/bench/peers.sh TREE [ROUNDS]
 set -eu

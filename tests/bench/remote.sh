@@ -5,11 +5,11 @@
 #	tests/bench/remote.sh [TREE...]
 #
 # The trees are copied together (about 20,000 files and 300 MB are meant). A trip is what
-# takes the latency: a look at a name that is not known since 20 s, opendir and each further
-# 1000 names, open, create, a read that does not go on where the last ended, the close of what
-# was written, a deletion. Renames, modes, folders and syncs cost nothing, though peers use
-# them and bale does not. Data goes up with 50 MB/s and down with 50 MB/s. Each command begins
-# on a fresh mount.
+# takes the latency: a look at a name that is not known since 20 s, opendir and each
+# further 1000 names, open, create, a read that does not go on where the last ended, the
+# close of what was written, a deletion. Renames, modes, folders and syncs cost nothing,
+# though peers use them and bale does not. Data goes up with 50 MB/s and down with 50
+# MB/s. Each command begins on a fresh mount.
 #
 # GROWN: a folder in which repositories that take long to make are kept for the next run.
 # ONLY=tree, moved or grown: a part. LATENCIES: in ms (0 20 100).
@@ -19,7 +19,8 @@ bale=$build/bale
 [ $# -gt 0 ] || set -- /usr/include /usr/share/doc /usr/lib/python3
 row=- label= slow=
 latencies=${LATENCIES:-0 20 100}
-# The times of the folders above a source belong to its backup: one that nobody else changes.
+# The times of the folders above a source belong to its backup: one that nobody else
+# changes.
 if [ "$(id -u)" = 0 ] && [ -z "${ALONE:-}" ]; then
 	exec env ALONE=/mnt unshare -m sh "$0" "$@"
 fi
@@ -37,8 +38,8 @@ fail() {
 
 # --- one measurement
 
-# on NAME MS COMMAND...: with the repository in $dir/NAME at $dir/mnt; leaves trips, down, up,
-# opens and seconds
+# on NAME MS COMMAND...: with the repository in $dir/NAME at $dir/mnt; leaves trips, down,
+# up, opens and seconds
 on() {
 	name=$1
 	ms=$2

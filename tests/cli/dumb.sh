@@ -1,4 +1,5 @@
-# Mounts of dumbfs, for tests of what goes wrong: sourced after lib.sh. All of them show back.fs.
+# Mounts of dumbfs, for tests of what goes wrong: sourced after lib.sh. All of them show
+# back.fs.
 
 dumbfs=${DUMBFS:-$(dirname "$BALE")/dumbfs}
 if [ ! -c /dev/fuse ] || [ ! -x "$dumbfs" ]; then

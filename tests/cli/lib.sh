@@ -1,6 +1,7 @@
 # What the tests of the command line share: a scratch folder, TAP, sources to back up.
 # Run from the top of the tree by prove; BALE is the program. With BALE_TEST_ON=dumbfs the
-# repositories are on dumbfs, which has to have counted no breach of the contract at the end.
+# repositories are on dumbfs, which has to have counted no breach of the contract at the
+# end.
 
 BALE=${BALE:-$PWD/build/plain/bale}
 TOP=$PWD

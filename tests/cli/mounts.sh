@@ -1,5 +1,5 @@
-# Servers on loopback and mounts of them, for the tests of mounts: sourced after lib.sh. Every
-# server and mount ends with the test.
+# Servers on loopback and mounts of them, for the tests of mounts: sourced after lib.sh.
+# Every server and mount ends with the test.
 
 # Where an environment names authorities of its own, rclone 1.60 refuses to serve S3.
 unset AWS_CA_BUNDLE http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
@@ -32,14 +32,14 @@ wait_for() {
 	done
 }
 
-# documented PATTERN: what stands in its \(…\), of a command in docs/mounts.md, so that what is
-# shown there is what is tested
+# documented PATTERN: what stands in its \(…\), of a command in docs/mounts.md, so that
+# what is shown there is what is tested
 documented() {
 	sed -n "s|^[\$#] $1\$|\1|p" "$TOP/docs/mounts.md" | head -n 1
 }
 
-# doctor_says CLASS DELETION TYPE [WORD]...: of mnt, with just as many advices as there are words,
-# each of which stands in its own
+# doctor_says CLASS DELETION TYPE [WORD]...: of mnt, with just as many advices as there
+# are words, each of which stands in its own
 doctor_says() {
 	bale_is 0 "doctor" doctor mnt --json
 	is "$(field '[.class, .deletion, .mount_type] | join(" ")')" "$1 $2 $3" "finds $1, $2"
@@ -57,8 +57,9 @@ end_server() {
 	[ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null
 	server=
 }
-# A mount program ends with its mount, unless somebody has copied the mount into a namespace of
-# his own: then it is made to. Its folder tells it from another process under its number.
+# A mount program ends with its mount, unless somebody has copied the mount into a
+# namespace of his own: then it is made to. Its folder tells it from another process under
+# its number.
 mount_ended() { [ "$(readlink "/proc/$mount/cwd")" != "$T" ]; }
 end_mount() {
 	grep -q " $T/mnt " /proc/mounts && { fusermount3 -u "$T/mnt" || umount -l "$T/mnt"; }

@@ -1,6 +1,6 @@
-# Sourced by lib.sh with BALE_TEST_ON=dumbfs: bale reaches the repositories of a test through
-# dumbfs, mounted over the scratch folder; the test itself looks at them where they are. The
-# names of repositories that bale is given are changed on the way to it.
+# Sourced by lib.sh with BALE_TEST_ON=dumbfs: bale reaches the repositories of a test
+# through dumbfs, mounted over the scratch folder; the test itself looks at them where
+# they are. The names of repositories that bale is given are changed on the way to it.
 #
 # BALE_TEST_DUMBFS has commands for it. Its class is "through", as sshfs's is.
 

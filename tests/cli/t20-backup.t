@@ -2,7 +2,8 @@
 # Backing up, and what list and ls tell of it.
 . "$(dirname "$0")/lib.sh"
 
-# A file that changed within two seconds of being read, by whole ones, is read again later.
+# A file that changed within two seconds of being read, by whole ones, is read again
+# later.
 make_tree src
 sleep 3.1
 src=$T/src

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Tails and marks are read from the storage once, and cached; never relied on where it matters.
+# Tails and marks are read from the storage once, and cached; never relied on where it
+# matters.
 . "$(dirname "$0")/lib.sh"
 
 export BALE_REPO="$T/repo"

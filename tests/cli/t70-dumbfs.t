@@ -1,6 +1,6 @@
 #!/bin/sh
-# The whole life of a repository on a file system that allows no more than the contract, and
-# counts every breach of it; and its control file.
+# The whole life of a repository on a file system that allows no more than the contract,
+# and counts every breach of it; and its control file.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/dumb.sh"
 . "$TOP/tests/cli/life.sh"

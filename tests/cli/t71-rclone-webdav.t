@@ -1,6 +1,6 @@
 #!/bin/sh
-# rclone mounts of a webdav server: without a cache, where the close is the acknowledgement,
-# and with --vfs-cache-mode writes and full, where it is not.
+# rclone mounts of a webdav server: without a cache, where the close is the
+# acknowledgement, and with --vfs-cache-mode writes and full, where it is not.
 . "$(dirname "$0")/rclone.sh"
 
 serve_webdav

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The life of a repository on an sshfs mount, of an sshd of our own on loopback; and what a
-# cut connection does.
+# The life of a repository on an sshfs mount, of an sshd of our own on loopback; and what
+# a cut connection does.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/mounts.sh"
 . "$TOP/tests/cli/life.sh"
@@ -44,7 +44,8 @@ ssh_mount() {
 }
 leave() { end_mount; }
 
-# Its connection cut, sshfs makes another; what was under way has failed and is made again.
+# Its connection cut, sshfs makes another; what was under way has failed and is made
+# again.
 cut() {
 	grow
 	begin

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The life of a repository on a davfs2 mount of a webdav server: at the close the server has an
-# empty file, and only umount waits for the uploads.
+# The life of a repository on a davfs2 mount of a webdav server: at the close the server
+# has an empty file, and only umount waits for the uploads.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/mounts.sh"
 . "$TOP/tests/cli/life.sh"
@@ -41,7 +41,8 @@ url=${url%\'*}
 dav_mount
 ok "mounted" mountpoint -q mnt
 
-# davfs2 before 1.7.2 lists nothing under Linux 6.16 and newer, unless its buffer is larger.
+# davfs2 before 1.7.2 lists nothing under Linux 6.16 and newer, unless its buffer is
+# larger.
 if ! ls mnt >/dev/null 2>&1; then
 	bale_is 1 "a mount that cannot list" doctor mnt --json
 	is "$(field '[.class, .deletion] | join(" ")')" "write-back unsafe" "is found unsafe"
@@ -60,8 +61,8 @@ settle() {
 	ok "unmounted and mounted again" mountpoint -q mnt
 }
 leave() { dav_umount; }
-# Killed, it leaves a note that keeps it from mounting again, and in its cache what it had not
-# uploaded.
+# Killed, it leaves a note that keeps it from mounting again, and in its cache what it had
+# not uploaded.
 dav_mount_again() {
 	ok "its note is in the way" sh -c "! mount -t davfs -o conf=$T/davfs2.conf $url mnt"
 	rm "/run/mount.davfs/$(echo "$T/mnt" | tr / - | cut -c 2-).pid"

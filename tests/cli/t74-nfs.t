@@ -1,7 +1,7 @@
 #!/bin/sh
-# The life of a repository on NFS: client and server of a Linux kernel that runs as a program
-# (user-mode-linux), so that nothing of this machine is mounted, exported or started. This file
-# is run once more in there.
+# The life of a repository on NFS: client and server of a Linux kernel that runs as a
+# program (user-mode-linux), so that nothing of this machine is mounted, exported or
+# started. This file is run once more in there.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/mounts.sh"
 . "$TOP/tests/cli/life.sh"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# --mount-class and --settle: what is claimed of a backup whose files may be uploaded later; with
-# any command, and with the recipe of docs/mounts.md on an rclone mount.
+# --mount-class and --settle: what is claimed of a backup whose files may be uploaded
+# later; with any command, and with the recipe of docs/mounts.md on an rclone mount.
 . "$(dirname "$0")/lib.sh"
 
 mkdir src repo

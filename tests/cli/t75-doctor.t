@@ -1,5 +1,6 @@
 #!/bin/sh
-# What doctor tells of a local folder, of dumbfs, of rclone mounts, and of what is not there.
+# What doctor tells of a local folder, of dumbfs, of rclone mounts, and of what is not
+# there.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/mounts.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Storage that fails, as dumbfs is told to: bale repeats what failed under a new name and says
-# so, and a mount that goes away ends a backup cleanly, to be gone on from.
+# Storage that fails, as dumbfs is told to: bale repeats what failed under a new name and
+# says so, and a mount that goes away ends a backup cleanly, to be gone on from.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/dumb.sh"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Storage that does not show what is there, as dumbfs is told to: partial and stale listings,
-# uploads late and in another order. Absence is never taken for evidence, and each command
-# tells the truth of what it can see.
+# Storage that does not show what is there, as dumbfs is told to: partial and stale
+# listings, uploads late and in another order. Absence is never taken for evidence, and
+# each command tells the truth of what it can see.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/dumb.sh"
 

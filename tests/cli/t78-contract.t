@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every system call that the life of a repository makes on it, held against what bale may ask
-# of a storage.
+# Every system call that the life of a repository makes on it, held against what bale may
+# ask of a storage.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/cli/mounts.sh"
 . "$TOP/tests/cli/life.sh"
