@@ -11,9 +11,6 @@
 
 #define COLUMN 10
 
-/* Not before the interleaving tests of the real code have passed. */
-#define DELETES false
-
 static void show_below(struct buf *out, const struct vacuum_threshold *t)
 {
 	if (t->below == 0)
@@ -154,12 +151,7 @@ static void show_run(
 		    " bundles: there is no room for what is alive in them; run "
 		    "it again once there is more\n",
 		    res->unmoved);
-	if (o->deletes)
-		show_waiting(c, o, res);
-	else
-		report_text(&c->report,
-		    " nothing was deleted: that is a later step, and comes with a later "
-		    "release\n");
+	show_waiting(c, o, res);
 	buf_release(&size);
 	buf_release(&written);
 }
@@ -274,7 +266,7 @@ static bool read_options(
 		return false;
 	o->below = (int)below;
 	o->run = options_has(&c->options, "run");
-	o->deletes = DELETES;
+	o->deletes = true;
 	o->combine = options_has(&c->options, "combine");
 	o->sole_client = options_has(&c->options, "sole-client");
 	o->strict = options_has(&c->options, "strict");
@@ -322,7 +314,7 @@ static bool run(struct cli *c, struct err *e)
 
 static const struct option_def options[] = {
     {0, "below", "PCT", "bundles of which less is alive (by a rule); 0: only dead ones"},
-    {0, "run", NULL, "act: copy what is alive in them elsewhere, and condemn them"},
+    {0, "run", NULL, "act: copy what is alive in them, condemn them, delete what may go"},
     {0, "combine", NULL, "also put small bundles together"},
     {0, "max-write", "SIZE", "copy no more than that"},
     {0, "max-time", "TIME", "copy for no longer than that"},

@@ -1,18 +1,6 @@
 #!/bin/sh
-# Vacuum: what it tells, what its options do, what ends it and with which status; and, where
-# cmd_vacuum.c enables it, deletion.
+# Vacuum: what it tells, what its options do, what ends it and with which status; and deletion.
 . "$(dirname "$0")/lib.sh"
-
-# The one place where deletion is turned on.
-deletes=false
-grep -q '^#define DELETES true' "$TOP/src/cli/cmd_vacuum.c" && deletes=true
-
-# What is written about it agrees.
-for page in vacuum.md bale.1; do
-	told=true
-	grep -q 'version deletes nothing yet' "$TOP/docs/$page" && told=false
-	is $told $deletes "$page tells whether anything is deleted"
-done
 
 export BALE_REPO="$T/repo"
 "$BALE" init --unencrypted -q || exit 1
@@ -256,13 +244,6 @@ bale_is 0 "whole" validate --full
 again
 
 # --- deletion
-
-if ! $deletes; then
-	bale_is 0 "--run without deletion" vacuum --run
-	ok "says so" grep -q "nothing was deleted" "$T/out"
-	finish
-	exit
-fi
 
 bale_is 0 "a sole client" vacuum --run --sole-client --below 70 --json
 ok "deletes at once" test "$(field .deleted_bytes)" -gt "$free"

@@ -2,9 +2,6 @@
 # docs/examples/bale-nightly, night after night, under clocks that are ahead.
 . "$(dirname "$0")/lib.sh"
 
-deletes=false
-grep -q '^#define DELETES true' "$TOP/src/cli/cmd_vacuum.c" && deletes=true
-
 if ! ${CC:-cc} -shared -fPIC -o clock.so "$TOP/tests/cli/clock.c" 2>"$T/ok.log"; then
 	skip "no compiler"
 	finish
@@ -52,17 +49,15 @@ is "$(jq -r 'select(.type == "snapshot") | .start' "$T/out" | cut -c 1-19 | tail
 bale_is 0 "restore" restore "latest:$T/src" --to back
 ok "the last night's" diff -r src back
 bale_is 0 "whole" validate --full
-if $deletes; then
-	used=$(du -sk repo | cut -f 1)
-	bale_is 0 "vacuum" vacuum --json
-	live=$(field .live_bytes)
-	ok "what is stored is little more than what is alive ($used KiB, $live)" \
-		test "$used" -lt $((live / 1024 * 13 / 10))
-	is "$(find repo/tombstones -size +8k | wc -l)" 0 "tombstones stay small"
-	ok "tombstones do not gather" test "$(ls repo/tombstones | wc -l)" -le 5
-	ok "nor deltas" test "$(ls repo/index | wc -l)" -le 30
-	ok "nor files of bands ($(ls repo/bands | wc -l))" test "$(ls repo/bands | wc -l)" -le 150
-fi
+used=$(du -sk repo | cut -f 1)
+bale_is 0 "vacuum" vacuum --json
+live=$(field .live_bytes)
+ok "what is stored is little more than what is alive ($used KiB, $live)" \
+	test "$used" -lt $((live / 1024 * 13 / 10))
+is "$(find repo/tombstones -size +8k | wc -l)" 0 "tombstones stay small"
+ok "tombstones do not gather" test "$(ls repo/tombstones | wc -l)" -le 5
+ok "nor deltas" test "$(ls repo/index | wc -l)" -le 30
+ok "nor files of bands ($(ls repo/bands | wc -l))" test "$(ls repo/bands | wc -l)" -le 150
 
 # What the last night has pruned can be brought back until the next one.
 bale_is 0 "removed ones" list --removed --json
