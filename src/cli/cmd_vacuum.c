@@ -266,7 +266,6 @@ static bool read_options(
 		return false;
 	o->below = (int)below;
 	o->run = options_has(&c->options, "run");
-	o->deletes = true;
 	o->combine = options_has(&c->options, "combine");
 	o->sole_client = options_has(&c->options, "sole-client");
 	o->strict = options_has(&c->options, "strict");

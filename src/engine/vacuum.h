@@ -21,8 +21,7 @@
 
 struct vacuum_options {
 	const char *program, *host, *user;
-	bool run;             /* act: copy and condemn */
-	bool deletes;         /* with run: delete what was condemned long enough ago */
+	bool run;             /* act: copy, condemn, delete what was condemned long ago */
 	int below;            /* percent; 0: only what is wholly dead; -1: by the rule */
 	bool combine;         /* also put small bundles together */
 	uint64_t max_write;   /* bytes; 0: no bound */

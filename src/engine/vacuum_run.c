@@ -125,8 +125,8 @@ static bool delete(struct vacuum *x, struct err *e)
 /* All steps once, upon a survey. */
 static bool pass(struct vacuum *x, int below, struct err *e)
 {
-	return (!x->o->deletes || delete(x, e)) && copy_victims(x, below, e) &&
-	    delta_finish(x, e) && (below < 0 || condemn(x, e));
+	return delete(x, e) && copy_victims(x, below, e) && delta_finish(x, e) &&
+	    (below < 0 || condemn(x, e));
 }
 
 /* Whether copying first may fill the storage: then what is wholly dead goes before it. */
@@ -135,7 +135,7 @@ static bool cramped(const struct vacuum *x)
 	uint64_t space;
 	int i;
 
-	if (!x->o->sole_client || !x->o->deletes)
+	if (!x->o->sole_client)
 		return false;
 	if (!store_space(x->repo->store, &space))
 		space = 0;
@@ -171,8 +171,7 @@ static bool work(struct vacuum *x, struct err *e)
 	if (!pass(x, x->result->below, e))
 		return false;
 	/* Without a grace to wait for, deletion follows at once, upon another look. */
-	again = x->o->sole_client && x->o->deletes &&
-	    (x->stones.n > 0 || x->result->kept_bundles > 0);
+	again = x->o->sole_client && (x->stones.n > 0 || x->result->kept_bundles > 0);
 	for (i = 0; i < LOOKS && again; i++) {
 		if (!survey(x, e) || !pass(x, -1, e))
 			return false;

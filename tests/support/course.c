@@ -376,7 +376,7 @@ void course_vacuum(struct course *c, int client, int below)
 	cache_of(c, client, cache);
 	vacuum_options_init(&o);
 	o.host = o.user = "x";
-	o.run = o.deletes = true;
+	o.run = true;
 	o.below = below;
 	o.combine = below == 100;
 	o.grace = c->grace;

@@ -94,7 +94,7 @@ static bool vacuum(struct scene *s, struct store *store, const char *cache, stru
 	bool ok;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = true;
+	o.run = true;
 	o.sole_client = s->sole;
 	o.below = 100;
 	o.cache_dir = cache;

@@ -61,7 +61,7 @@ static void act(struct store *s, int below, struct vacuum_result *res)
 	struct vacuum_options o;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = below;
 	vacuum_must(s, &o, res);
 	ages_check(&w, s);

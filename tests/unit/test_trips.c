@@ -245,7 +245,7 @@ static void test_moved(void **state)
 		ages_remove(&s.w, i);
 	}
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = 100;
 	vacuum_must(s.w.store, &o, &res);
 	assert_true(res.copied_bytes > 0 && res.deleted_files > 0);

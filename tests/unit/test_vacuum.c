@@ -62,7 +62,7 @@ static void vacuum_all(struct ages *w, int below, struct vacuum_result *res)
 	struct vacuum_options o;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = below;
 	vacuum_must(w->store, &o, res);
 	ages_check(w, w->store);

@@ -241,7 +241,7 @@ static void flip(struct store *s, const struct picked *p)
 static void options_of(struct vacuum_options *o, bool acts)
 {
 	vacuum_do_init(o);
-	o->run = o->deletes = o->sole_client = acts;
+	o->run = o->sole_client = acts;
 	o->below = 100;
 }
 

@@ -26,7 +26,7 @@ static void vacuum_at(struct ages *w, int below, bool combine, struct vacuum_res
 	struct vacuum_options o;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = below;
 	o.combine = combine;
 	vacuum_must(w->store, &o, res);

@@ -73,7 +73,7 @@ static void vacuum_now(struct store *s, int below)
 	struct vacuum_result res;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = below;
 	vacuum_must(s, &o, &res);
 }

@@ -95,7 +95,7 @@ static bool vacuum(struct full *f, bool tells, struct vacuum_result *res, struct
 	struct vacuum_options o;
 
 	vacuum_do_init(&o);
-	o.run = o.deletes = o.sole_client = true;
+	o.run = o.sole_client = true;
 	o.below = 100;
 	o.cache_dir = f->cache;
 	f->watch.silent = !tells;

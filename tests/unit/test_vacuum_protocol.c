@@ -46,7 +46,7 @@ static void world_setup(struct world *x, unsigned generations)
 	scratch_mkdir(x->w.dir, "cache");
 	snprintf(x->cache, sizeof x->cache, "%s/cache", x->w.dir);
 	vacuum_do_init(&x->o);
-	x->o.run = x->o.deletes = true;
+	x->o.run = true;
 	x->o.grace = MINUTES * VACUUM_HOUR / 60;
 	x->o.below = 0;
 	x->o.cache_dir = x->cache;

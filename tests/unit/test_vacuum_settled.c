@@ -77,7 +77,7 @@ static void setup(struct world *x)
 	watch_init(&x->watch, x->w.store);
 	x->watch.store.mount = MOUNT_WRITE_BACK;
 	vacuum_do_init(&x->o);
-	x->o.run = x->o.deletes = true;
+	x->o.run = true;
 	x->o.grace = MINUTES * VACUUM_HOUR / 60;
 	x->o.below = 100;
 	x->o.cache_dir = x->cache;

@@ -62,7 +62,7 @@ static void setup(struct world *x)
 		x->watch[i].store.mount = i == A ? MOUNT_THROUGH : MOUNT_WRITE_BACK;
 	}
 	vacuum_do_init(&x->o);
-	x->o.run = x->o.deletes = true;
+	x->o.run = true;
 	x->o.grace = MINUTES * VACUUM_HOUR / 60;
 	x->o.below = 0;
 	r = backup_open(x->w.store);
