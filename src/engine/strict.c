@@ -22,6 +22,7 @@ static bool enlist(struct band_run *r, struct err *e)
 	if (!clients_put(r->repo, &c, &r->stored, e))
 		return false;
 	r->client.enlisted = true;
+	client_state_save(r->cache, &r->client); /* whatever becomes of this run */
 	return true;
 }
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "band/bands.h"
@@ -424,6 +426,43 @@ static void test_stays_strict(void **state)
 	teardown(&x);
 }
 
+static void die_at_tail(void *arg, enum fail_op op, const char *folder, const char *name)
+{
+	(void)arg;
+	if (op == OP_PUT && strcmp(folder, "bands") == 0 && strstr(name, "-tail-"))
+		_exit(0);
+}
+
+/* Nor if the run that found it so has died. */
+static void test_registered_and_died(void **state)
+{
+	struct client_state c;
+	struct cache *cache;
+	struct repo *r;
+	struct world x;
+	int status;
+	pid_t child;
+
+	(void)state;
+	setup(&x);
+	backup(&x, A);
+	enlist_stranger(&x);
+	x.watch[A].hook = die_at_tail;
+	child = fork();
+	if (child == 0)
+		backup(&x, A);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	r = backup_open(x.w.store);
+	cache = cache_open(r, x.cache[A]);
+	assert_true(client_state_look(cache, &c));
+	assert_true(c.enlisted);
+	client_state_release(&c);
+	cache_close(cache);
+	repo_close(r);
+	teardown(&x);
+}
+
 /* --- S1, S2: evidence */
 
 /* B has leave and has seen nothing yet of the tombstone that A has written since. */
@@ -696,6 +735,7 @@ int main(void)
 	    cmocka_unit_test(test_sole_client_has_leave),
 	    cmocka_unit_test(test_condemned_not_listed),
 	    cmocka_unit_test(test_stays_strict),
+	    cmocka_unit_test(test_registered_and_died),
 	    cmocka_unit_test(test_asked),
 	    cmocka_unit_test(test_registered_asked),
 	    cmocka_unit_test(test_trace_asked),
