@@ -97,4 +97,15 @@ is $? 3 "a source that is not there"
 is "$("$BALE" list --json | jq -r 'select(.type == "snapshot") | .snapshot' | wc -l)" "$kept" \
 	"but the rest is done"
 
+# Where something tells when all is uploaded, backup and vacuum wait for it.
+BALE_SETTLE='echo "$BALE_REPO" >>"$HOME/settled"' night 73
+is $? 0 "a night that settles"
+is "$(sort -u settled)" "$T/repo" "by the command, in words of its own"
+BALE_SETTLE='echo >>"$HOME/runs"' BALE_VACUUM_HOURS=0 night 74
+is "$(wc -l <runs)" 3 "three times for the backup"
+ok "and for the vacuum too" test "$(wc -l <settled)" -gt 3
+BALE_SETTLE=false night 75
+is $? 1 "a command that fails"
+ok "is named" grep -q 'the command of --settle failed' "$T/err"
+
 finish
