@@ -20,8 +20,10 @@ tell reset
 is "$(sed -n 's/^violations //p; s/^trips //p; s/^count create //p' mnt/.dumbfs | tr '\n' ' ')" \
 	"0 0 0 " "counts begin anew"
 set -C
+umask 077
 echo one >mnt/new
 set +C
+umask 022
 is "$(sed -n 's/^up //p; s/^count create //p' mnt/.dumbfs | tr '\n' ' ')" "4 1 " "and go on"
 for line in frob 'latency frob 1' 'latency trips' 'on look' 'on look * frob' 'preset frob' \
 	'uploads frob' 'stale frob' 'bandwidth frob 1' 'contract frob'; do

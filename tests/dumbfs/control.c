@@ -13,7 +13,8 @@
  *	uploads WORD...              files are uploaded some time after their close:
  *	    late=SECONDS             so late; 0: within the close, as at first
  *	    order=close|reverse|shuffle
- *	    placeholder              the storage has an empty file from the create on
+ *	    placeholder              the storage has an empty file from the create on, or not
+ *	    no-placeholder           (as at first)
  *	    hold, go                 none from now on; those that wait, and then as they come
  *	    drop                     what waits is lost, although it was acknowledged
  *	    unmount=drop|wait        what becomes of them at the end
@@ -110,7 +111,7 @@ static bool do_reset(char *words)
 
 static bool do_clear(char *words)
 {
-	char closed[] = "late=0 order=close unmount=drop go";
+	char closed[] = "late=0 order=close no-placeholder unmount=drop go";
 	char fresh[] = "list=0 look=0 forget";
 	char nothing[] = "0";
 

@@ -20,7 +20,7 @@ static const char *const violation_names[V_KINDS] = {"rename", "link", "symlink"
 	"rmdir", "truncate", "chmod", "chown", "utime", "lock", "xattr", "fallocate",
 	"copy-range", "open-for-write", "not-exclusive", "read-write", "append",
 	"seeking-write", "open-while-written", "unlink-while-written", "second-flush",
-	"write-after-flush", "empty-file"};
+	"write-after-flush", "empty-file", "name", "name-reused", "mode"};
 
 static struct {
 	pthread_mutex_t lock; /* guards what follows */

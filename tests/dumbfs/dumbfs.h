@@ -65,7 +65,7 @@ enum violation {
 	V_RENAME, V_LINK, V_SYMLINK, V_MKNOD, V_RMDIR, V_TRUNCATE, V_CHMOD, V_CHOWN, V_UTIME,
 	V_LOCK, V_XATTR, V_FALLOCATE, V_COPY_RANGE, V_OPEN_WRITE, V_NOT_EXCLUSIVE, V_RDWR,
 	V_APPEND, V_SEEK, V_OPEN_WHILE_WRITTEN, V_UNLINK_WHILE_WRITTEN, V_SECOND_FLUSH,
-	V_WRITE_AFTER_FLUSH, V_EMPTY_FILE, V_KINDS,
+	V_WRITE_AFTER_FLUSH, V_EMPTY_FILE, V_NAME, V_NAME_REUSED, V_MODE, V_KINDS,
 };
 
 void count_op(enum kind kind, const char *path, size_t bytes);
@@ -161,6 +161,13 @@ bool known_set(char *words); /* "SECONDS" */
 void known_add(const char *folder, const char *name); /* or a whole path, and NULL */
 void known_forget(const char *path);
 bool known_is(const char *path);
+
+/* --- names.c: which names a file may be given */
+
+bool name_allowed(const char *path);
+void name_use(const char *path);
+/* Whether a file was made, or tried to be made, here under this name. */
+bool name_is_used(const char *path);
 
 /* --- control.c */
 

@@ -53,15 +53,26 @@ bool still_written(const char *path, enum violation what)
 	return h != NULL;
 }
 
-static int create_refused(const char *path, int flags)
+static int create_refused(const char *path, int flags, mode_t mode)
 {
+	struct stat st;
+
 	if (!fs.contract)
 		return 0;
+	if (!name_allowed(path))
+		return refuse(V_NAME, path);
+	if ((mode & 07777) != 0600)
+		return refuse(V_MODE, path);
 	if (!(flags & O_EXCL))
 		return refuse(V_NOT_EXCLUSIVE, path);
 	if ((flags & O_ACCMODE) != O_WRONLY)
 		return refuse(V_RDWR, path);
-	return flags & O_APPEND ? refuse(V_APPEND, path) : 0;
+	if (flags & O_APPEND)
+		return refuse(V_APPEND, path);
+	/* One that is there is refused without being a breach: doctor tries that. */
+	if (name_is_used(path) && !own_stat(path, &st) && stale_stat(path, &st) != 0)
+		return refuse(V_NAME_REUSED, path);
+	return 0;
 }
 
 static int dumb_create(const char *path, mode_t mode, struct fuse_file_info *fi)
@@ -72,11 +83,12 @@ static int dumb_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	struct stat st;
 	int fd;
 
-	if (r)
-		return r;
 	if (strcmp(path, CONTROL) == 0)
 		return -EEXIST;
-	r = create_refused(path, fi->flags);
+	/* Of which the kernel, or whoever asked, asks again. */
+	if (r && r != -EINTR && r != -ESTALE)
+		name_use(path);
+	r = r ? r : create_refused(path, fi->flags, mode);
 	if (r)
 		return r;
 	if (late && (own_stat(path, &st) || stale_stat(path, &st) == 0))
@@ -89,6 +101,7 @@ static int dumb_create(const char *path, mode_t mode, struct fuse_file_info *fi)
 	h->late = late;
 	fi->fh = (uintptr_t)h;
 	fi->direct_io = 1;
+	name_use(path);
 	if (!late)
 		stale_made(path);
 	known_add(path, NULL);

@@ -151,6 +151,8 @@ static int dumb_mkdir(const char *path, mode_t mode)
 
 	if (r)
 		return r;
+	if (fs.contract && (mode & 07777) != 0700)
+		return refuse(V_MODE, path);
 	r = result(mkdirat(fs.root, backing_path(path), mode));
 	just_made = r == 0;
 	if (r == 0)

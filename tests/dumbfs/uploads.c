@@ -37,6 +37,8 @@ static bool take_word_locked(const char *word)
 		own.order = ORDER_SHUFFLE;
 	else if (strcmp(word, "placeholder") == 0)
 		own.placeholder = true;
+	else if (strcmp(word, "no-placeholder") == 0)
+		own.placeholder = false;
 	else if (strcmp(word, "unmount=wait") == 0)
 		own.wait_at_end = true;
 	else if (strcmp(word, "unmount=drop") == 0)
