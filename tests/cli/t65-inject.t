@@ -43,6 +43,8 @@ quiet() { well "$@" || { cat "$T/ok.log"; exit 1; }; }
 
 quiet init -r w/repo --unencrypted
 quiet init -r w/secret --key-file w/key
+quiet init -r w/two --unencrypted
+BALE_CACHE_DIR=w/cache2 quiet backup -r w/two src/sub/deep
 sleep 2.1
 quiet backup -r w/repo src --set home --tag first
 echo more >src/more
@@ -57,6 +59,8 @@ second=$(snapshot | sed -n 2p)
 third=$(snapshot | sed -n 3p)
 quiet remove -r w/repo "$first"
 quiet pin -r w/repo "$second"
+quiet tag -r w/repo "$second" was
+other=$("$BALE" list -r w/two --json | jq -r 'select(.type == "snapshot") | .snapshot' | cut -d - -f 2)
 cp -a src then
 head -c 50000 /dev/urandom >src/sub/new
 echo again >src/small
@@ -93,19 +97,24 @@ words() {
 	prune) echo "prune -r $W/repo --keep-last 1" ;;
 	remove) echo "remove -r $W/repo $third" ;;
 	undelete) echo "undelete -r $W/repo $first" ;;
+	undelete-settle) echo "undelete -r $W/repo $first --mount-class write-back --settle true" ;;
 	tag) echo "tag -r $W/repo latest good" ;;
+	untag) echo "tag -r $W/repo $second was --remove" ;;
 	pin) echo "pin -r $W/repo latest" ;;
 	unpin) echo "unpin -r $W/repo $second" ;;
 	vacuum) echo "vacuum -r $W/repo -j 0 --json" ;;
 	vacuum-run) echo "vacuum -r $W/repo --below 100 --run --sole-client -j 0" ;;
+	vacuum-strict) echo "vacuum -r $W/repo --below 100 --run --strict --mount-class write-back --settle true -j 0" ;;
+	client-list) echo "client list -r $W/two" ;;
+	client-retire) echo "client retire -r $W/two $other" ;;
 	doctor) echo "doctor $W/repo" ;;
 	key-add) echo "key add -r $W/secret --key-file $W/key --new-key-file $W/key2" ;;
 	key-list) echo "key list -r $W/secret --key-file $W/key" ;;
 	esac
 }
 commands=${BALE_COMMANDS:-"init init-key backup backup-threads backup-settle backup-first list list-json ls cat
-	restore restore-threads validate validate-full validate-bad prune remove undelete tag pin unpin vacuum vacuum-run
-	doctor key-add key-list"}
+	restore restore-threads validate validate-full validate-bad prune remove undelete undelete-settle tag untag pin
+	unpin vacuum vacuum-run vacuum-strict client-list client-retire doctor key-add key-list"}
 
 # restored [OPTIONS]: the latest snapshot is what the source is
 restored() {
@@ -142,11 +151,13 @@ true_success() {
 	validate-bad) false ;;
 	prune) [ "$(told length)" = 2 ] ;;
 	remove) [ "$(told length)" = 1 ] ;;
-	undelete) [ "$(told length)" = 3 ] ;;
+	undelete | undelete-settle) [ "$(told length)" = 3 ] ;;
 	tag) [ "$(told 'last.tags | index("good") != null')" = true ] ;;
+	untag) [ "$(told 'map(.tags) | add | length')" = 0 ] ;;
 	pin) [ "$(told 'map(select(.pinned)) | length')" = 2 ] ;;
 	unpin) [ "$(told 'map(select(.pinned)) | length')" = 0 ] ;;
-	vacuum-run) [ "$(told length)" = 2 ] && restored_then ;;
+	vacuum-run | vacuum-strict) [ "$(told length)" = 2 ] && restored_then ;;
+	client-retire) "$BALE" client list -r "$W/two" | grep -q "^$other .* retired$" ;;
 	doctor) [ ! -e "$W/repo/doctor" ] || [ -z "$(ls "$W/repo/doctor")" ] ;;
 	key-add) well list -r "$W/secret" --key-file "$W/key2" ;;
 	vacuum) [ "$(figures <out)" = "$(figures <expect.vacuum)" ] ;;
@@ -191,6 +202,9 @@ judge() {
 	esac
 	case $1 in
 	init* | list* | ls | cat | restore* | validate*) ;;
+	client*)
+		well validate -r w/two --stored --no-cache ||
+			wrong "$@" "the repository is damaged: $(cat "$T/ok.log")" ;;
 	key* | backup-first)
 		well validate -r w/secret --key-file w/key --stored --no-cache ||
 			wrong "$@" "the repository is damaged: $(cat "$T/ok.log")" ;;
@@ -242,17 +256,17 @@ list_points() {
 		EPERM = 1; EINTR = 4; EIO = 5; ECHILD = 10; EAGAIN = 11; ENOMEM = 12; EACCES = 13; EXDEV = 18
 		EMFILE = 24; ENOSPC = 28; EROFS = 30; EINVAL = 22; ENOLCK = 37; ENOSYS = 38
 		EOPNOTSUPP = 95; ENOTCONN = 107; ETIMEDOUT = 110; ESTALE = 116; EDQUOT = 122
-		e["open"] = EIO " " EACCES " " EMFILE " " ENOMEM " " ESTALE " " EINTR " " ETIMEDOUT
+		e["open"] = EIO " " EACCES " " EMFILE " " ENOMEM " " ESTALE " " EINTR " " ETIMEDOUT " " ENOSPC " " EROFS " " ENOTCONN
 		e["opendir"] = EMFILE " " ENOMEM
 		e["fopen"] = EIO " " EACCES " " EMFILE
 		e["fgets"] = EIO
 		e["read"] = e["listdir"] = EIO " " EINTR " " ESTALE " " ETIMEDOUT " " ENOTCONN
-		e["write"] = EIO " " ENOSPC " " EDQUOT " " EINTR " " ESTALE
-		e["fsync"] = EIO " " ENOSPC " " EDQUOT " " EINTR " " EINVAL
-		e["close"] = EIO " " ENOSPC " " EDQUOT " " EINTR
-		e["stat"] = EIO " " EACCES " " ESTALE " " ENOMEM
-		e["mkdir"] = EIO " " ENOSPC " " EACCES " " EROFS
-		e["unlink"] = EIO " " EACCES " " EROFS " " ESTALE
+		e["write"] = EIO " " ENOSPC " " EDQUOT " " EINTR " " ESTALE " " ENOTCONN
+		e["fsync"] = EIO " " ENOSPC " " EDQUOT " " EINTR " " EINVAL " " ENOTCONN
+		e["close"] = EIO " " ENOSPC " " EDQUOT " " EINTR " " ENOTCONN
+		e["stat"] = EIO " " EACCES " " ESTALE " " ENOMEM " " ENOTCONN
+		e["mkdir"] = EIO " " ENOSPC " " EACCES " " EROFS " " EINTR
+		e["unlink"] = EIO " " EACCES " " EROFS " " ESTALE " " EINTR
 		e["rename"] = EIO " " ENOSPC " " EXDEV " " EACCES
 		e["link"] = e["symlink"] = e["mknod"] = EIO " " EPERM " " ENOSPC " " EDQUOT
 		e["readlink"] = EIO " " EACCES " " ESTALE
