@@ -190,10 +190,11 @@ bench-kill: all ## kill -9 at 20 random moments (ROUNDS) of a first backup of TR
 bench-identical: all ## restores of TREES and of a special tree, compared by rsync and getfattr (root)
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
-TORTURED := $(addprefix $O/unit/test_,crash crash_unsettled crash_vacuum determinism \
+TORTURED := $(addprefix $O/unit/test_,crash crash_commands crash_unsettled crash_vacuum determinism \
 	interleave schedules)
 torture: $O/bale $O/inject.so $O/points $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
+	@BALE_TORTURE=1 $O/unit/test_crash_commands
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t

@@ -3,7 +3,8 @@
  * neither backup nor vacuum. Whatever happens: the repository opens and is valid, every
  * snapshot that was not removed restores to the tree it was taken of, nothing that was
  * stored is touched, what reports success has done it, and the same command, given again,
- * does it.
+ * does it. Given again, it is crashed too: here and there, each time at another of its
+ * operations; with BALE_TORTURE set, each time at each.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "band/bands.h"
+#include "engine/client_list.h"
 #include "engine/doctor.h"
 #include "engine/marks.h"
 #include "engine/remove.h"
@@ -30,6 +32,8 @@
 
 #define MADE    3
 #define NEW_KEY "another passphrase"
+#define STRIDE  31 /* operations between two crashes of a command given again, … */
+#define SLOW_STRIDE 307 /* … and in slow builds */
 
 /* A repository with MADE snapshots, of which the oldest is pinned and tagged "old". */
 struct scene {
@@ -37,8 +41,10 @@ struct scene {
 	char *source, *then[MADE];
 	char band[MADE][BAND_MAX_LEN + 1];
 	const char *what;
-	struct fault_plan plan; /* of the point at work */
-	unsigned points;
+	struct fault_plan plan; /* of the point at work, … */
+	bool again;
+	struct fault_plan second; /* … and of the crash of the command given again */
+	unsigned points, twice;
 };
 
 struct command {
@@ -55,6 +61,10 @@ static void failed(const struct scene *w, const char *doing, const char *why)
 	struct buf plan = BUF_EMPTY;
 
 	store_fault_describe(&w->plan, &plan);
+	if (w->again) {
+		buf_add_str(&plan, "; then ");
+		store_fault_describe(&w->second, &plan);
+	}
 	fail_msg("%s, %s: %s: %s", w->what, buf_str(&plan), doing, why);
 }
 
@@ -234,6 +244,42 @@ static bool key_added(struct scene *w, struct repo *r)
 	return ok;
 }
 
+/* Every snapshot here was made by a client of its own. */
+static bool find_client(struct scene *w, struct repo *r, struct client_list *l,
+    const struct listed_client **out, struct err *e)
+{
+	char id[CLIENT_SIZE + 1];
+
+	*l = (struct client_list){NULL, 0, 0};
+	/* YYYYMMDDHHMMSS-<client>-<counter> */
+	snprintf(id, sizeof id, "%.*s", CLIENT_SIZE, w->band[1] + 15);
+	return client_list_read(r, NULL, l, e) && client_list_find(l, id, out, e);
+}
+
+static bool run_retire(struct scene *w, struct repo *r, struct err *e)
+{
+	const struct listed_client *client;
+	struct client_list l;
+	bool ok = find_client(w, r, &l, &client, e) && client_list_retire(r, client, e);
+
+	client_list_release(&l);
+	return ok;
+}
+
+static bool retired(struct scene *w, struct repo *r)
+{
+	const struct listed_client *client;
+	struct err e = ERR_EMPTY;
+	struct client_list l;
+	bool yes;
+
+	if (!find_client(w, r, &l, &client, &e))
+		failed(w, "client_list_read", e.text);
+	yes = client->retired;
+	client_list_release(&l);
+	return yes;
+}
+
 static bool validate_all(struct repo *r, struct validate_result *out, struct err *e)
 {
 	struct validate_options o = {.level = VALIDATE_FULL};
@@ -288,6 +334,7 @@ static const struct command commands[] = {
     {"pin", run_pin, pinned, false, false, false},
     {"unpin", run_unpin, unpinned, false, false, false},
     {"key add", run_key_add, key_added, false, false, false},
+    {"client retire", run_retire, retired, false, false, false},
     {"validate", run_validate, recorded, true, true, false},
     {"doctor", run_doctor, left_nothing, false, false, true},
 };
@@ -431,6 +478,51 @@ static void run_again(struct scene *w, const struct command *c, struct store *s)
 	look(w, c, s, "again");
 }
 
+/* At its nth operation, and at each that comes so many after it. */
+static void crash_again(
+    struct scene *w, const struct command *c, struct store *left, unsigned stride)
+{
+	bool fired = true;
+
+	w->again = true;
+	for (; fired; w->second.nth += stride) {
+		struct store *s = store_mem_clone(left), *f = store_fault_new(s, &w->second);
+		struct err e = ERR_EMPTY;
+		bool ok;
+
+		w->points++; /* other random names */
+		ok = run(w, c, f, &e);
+		fired = store_fault_fired(f);
+		store_fault_release_inner(f);
+		store_free(f);
+		if (fired && ok && !c->forgives)
+			failed(w, "given again", "it has not noticed that it is dead");
+		if (fired) {
+			look(w, c, s, "after a second crash");
+			run_again(w, c, s);
+			w->twice++;
+		}
+		store_free(s);
+	}
+	w->again = false;
+}
+
+static void crash_again_ways(struct scene *w, const struct command *c, struct store *left)
+{
+	static const enum fail_land lands[] = {LAND_NOTHING, LAND_HALF, LAND_WHOLE};
+	bool all = getenv("BALE_TORTURE");
+	unsigned stride = getenv("BALE_TEST_STRIDE") ? SLOW_STRIDE : STRIDE;
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!all && i != w->points % 3)
+			continue;
+		w->second = (struct fault_plan){.how = FAIL_CRASH, .land = lands[i],
+		    .kinds = lands[i] == LAND_HALF ? OP_PUT : 0,
+		    .nth = all ? 0 : w->points * 7 % stride};
+		crash_again(w, c, left, all ? 1 : stride);
+	}
+}
+
 static bool point(struct scene *w, const struct command *c)
 {
 	struct store *base = c->damaged ? w->damaged : w->base;
@@ -450,6 +542,8 @@ static bool point(struct scene *w, const struct command *c)
 	if (ok && !c->forgives && !is_done(w, c, s))
 		failed(w, "the run", "success, but it is not done");
 	look(w, c, s, "after it");
+	if (fired && w->plan.how == FAIL_CRASH)
+		crash_again_ways(w, c, s);
 	if (fired)
 		run_again(w, c, s);
 	if (!stores_within(base, s, &why))
@@ -485,7 +579,7 @@ static void test_commands(void **state)
 	scene_begin(&w);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		const struct command *c = &commands[i];
-		unsigned points = 0;
+		unsigned points = 0, twice = w.twice;
 
 		w.what = c->name;
 		w.plan = (struct fault_plan){.how = FAIL_NEVER};
@@ -498,7 +592,8 @@ static void test_commands(void **state)
 			for (w.plan = plans[k]; !(c->slow && w.plan.kinds) && point(&w, c);
 			     w.plan.nth++)
 				points++;
-		print_message("# %s: %u points\n", c->name, points);
+		print_message("# %s: %u points, %u in a command given again\n", c->name, points,
+		    w.twice - twice);
 	}
 	scene_end(&w);
 }
@@ -573,5 +668,6 @@ int main(void)
 	    cmocka_unit_test(test_commands),
 	};
 
+	scratch_private(); /* quick, too */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
