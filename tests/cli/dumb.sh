@@ -17,10 +17,10 @@ cleanup() {
 		fusermount3 -uz "$m" 2>/dev/null
 	done
 }
-# dumb NAME TYPE COMMANDS: a mount of back.fs. Without kernel caches: dumbfs has its own.
+# dumb NAME TYPE COMMANDS [OPTION]: a mount of back.fs. Without kernel caches: dumbfs has its own.
 dumb() {
 	mkdir -p "$T/$1"
-	"$dumbfs" -o "subtype=$2,entry_timeout=0,attr_timeout=0" -o control="$3" \
+	"$dumbfs" -o "subtype=$2,entry_timeout=0,attr_timeout=0${4:+,$4}" -o control="$3" \
 		back.fs "$T/$1" || exit 1
 	mounted="$mounted $T/$1"
 }
