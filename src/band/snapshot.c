@@ -190,8 +190,10 @@ static bool missing(const struct wish *w, struct span text, const struct told *s
 		    unfinished);
 	else if (sets->all == 0)
 		buf_printf(&b, "the repository has none");
+	else if (matches == 1)
+		buf_printf(&b, w->dated ? "the only one is younger" : "there is only one");
 	else if (matches && w->dated)
-		buf_printf(&b, "all %ju of this set are younger", (uintmax_t)matches);
+		buf_printf(&b, "all %ju are younger", (uintmax_t)matches);
 	else if (matches)
 		buf_printf(&b, "there are only %ju", (uintmax_t)matches);
 	else

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "cli/known.h"
+#include "cli/path.h"
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "repo/json_cache.h"
@@ -24,42 +25,13 @@
 #define TRANSFERS_MOST  32  /* by ourselves */
 #define TRANSFERS_MAX   256 /* if the user wants it */
 
-/*
- * Without links, as far as it exists: so that a repository is known by the same path
- * whether its storage is mounted or not.
- */
-static char *absolute_path(const char *path)
-{
-	char *real = realpath(path, NULL), *above, *out, *slash;
-
-	if (real)
-		return real;
-	above = mem_strdup(path);
-	for (size_t n = strlen(above); n > 1 && above[n - 1] == '/'; n--)
-		above[n - 1] = '\0';
-	slash = strrchr(above, '/');
-	if (!slash) {
-		real = realpath(".", NULL);
-		out = mem_printf("%s/%s", real ? real : "", above);
-	} else if (slash == above) {
-		out = mem_strdup(above);
-	} else {
-		*slash = '\0';
-		real = absolute_path(above);
-		out = mem_printf("%s/%s", real, slash + 1);
-	}
-	free(real);
-	free(above);
-	return out;
-}
-
 static char *default_cache_dir(void)
 {
 	const char *v = getenv("BALE_CACHE_DIR");
 	struct passwd *pw;
 
 	if (v && *v)
-		return absolute_path(v);
+		return path_absolute(v);
 	v = getenv("XDG_CACHE_HOME");
 	if (v && *v == '/') /* a relative one is to be ignored, says its specification */
 		return mem_printf("%s/bale", v);
@@ -94,11 +66,12 @@ bool cli_begin(struct cli *c, struct err *e)
 		    "no repository is named: give -r FOLDER or set BALE_REPO");
 	if (!options_number(&c->options, "transfers", 1, TRANSFERS_MAX, &c->transfers, e))
 		return false;
-	c->path = absolute_path(v);
+	c->named = v;
+	c->path = path_absolute(v);
 	if (options_has(&c->options, "no-cache"))
 		return true;
 	v = options_value(&c->options, "cache-dir");
-	c->cache_dir = v ? absolute_path(v) : default_cache_dir();
+	c->cache_dir = v ? path_absolute(v) : default_cache_dir();
 	return true;
 }
 
@@ -136,6 +109,17 @@ static bool get_secret(void *arg, struct secret *out, struct err *e)
 	return true;
 }
 
+/* Something to try where nothing is. */
+static const char *what_to_try(const struct cli *c)
+{
+	if (path_is_address(c->named))
+		return "bale keeps repositories in folders: mount the storage, and name "
+		       "the folder where it is mounted";
+	return c->command->needs & NEED_FOLDER
+		   ? "check the path"
+		   : "check the path, or make one with bale init";
+}
+
 /* An error at a path where a repository was seen before means more than one elsewhere. */
 static bool nothing_there(struct cli *c, const char *found, struct err *e)
 {
@@ -148,9 +132,8 @@ static bool nothing_there(struct cli *c, const char *found, struct err *e)
 		    "again",
 		    c->path, found, k.id, k.mount);
 	return err_set(e, ERR_NOREPO,
-	    "%s %s: no repository is there, and nothing was done; check the path, or "
-	    "make one with bale init",
-	    c->path, found);
+	    "%s %s: no repository is there, and nothing was done; %s", c->path, found,
+	    what_to_try(c));
 }
 
 static bool folder_empty(const char *path)
@@ -309,15 +292,22 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 	    c->path);
 }
 
-/* A new repository at an unmounted mount point would fill the disk below it. */
-static bool may_create(struct cli *c, struct err *e)
+bool cli_may_create(const struct cli *c, struct err *e)
 {
 	struct known k;
 	struct stat st;
 
+	bool there = sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0;
+
+	if (!there && path_is_address(c->named))
+		return err_set(e, ERR_USAGE,
+		    "%s looks like an address, and bale keeps repositories in folders: mount "
+		    "the storage, and name the folder where it is mounted; or ./%s, if that "
+		    "is a folder's name",
+		    c->named, c->named);
 	if (!known_find(c->cache_dir, c->path, &k))
 		return true;
-	if (sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0 && !folder_empty(c->path))
+	if (there && !folder_empty(c->path))
 		return true; /* what is there is told by repo_create */
 	return err_set(e, ERR_UNREACHABLE,
 	    "%s: repository %.8s was here when bale last looked (on %s): is the storage not "
@@ -332,8 +322,6 @@ bool cli_create(struct cli *c, const struct repo_options *o, const struct secret
 	struct repo_options mine = *o;
 	char *path;
 
-	if (!may_create(c, e))
-		return false;
 	s = open_store(c, true, e);
 	if (!s)
 		return false;
@@ -345,7 +333,7 @@ bool cli_create(struct cli *c, const struct repo_options *o, const struct secret
 		c->trace = NULL;
 		return false;
 	}
-	path = absolute_path(c->path); /* it exists now: without links */
+	path = path_absolute(c->path); /* it exists now: without links */
 	free(c->path);
 	c->path = path;
 	opened(c);

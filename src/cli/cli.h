@@ -19,7 +19,8 @@ struct cli {
 	struct listener listener;
 	int status;    /* of a command that succeeded */
 	int64_t began; /* ns of the monotonic clock */
-	char *path;    /* the repository's folder, absolute; NULL where none was named */
+	const char *named; /* the repository's folder as it was given; borrowed */
+	char *path; /* the same, absolute; NULL where none was named */
 	char *cache_dir; /* NULL: none */
 	long transfers;  /* as given; 0: by the latency of the storage */
 	struct repo *repo;
@@ -45,7 +46,13 @@ bool cli_open_to_write(struct cli *c, struct err *e);
  */
 struct store *cli_open_folder(struct cli *c, struct err *e);
 
-/* Make one there; *out is opened as by cli_open. */
+/*
+ * Whether one may be made there: not at an unmounted mount point, where it would fill the
+ * disk below, and not at what is another program's address. ERR_UNREACHABLE, ERR_USAGE.
+ */
+bool cli_may_create(const struct cli *c, struct err *e);
+
+/* Make one there, and open it as cli_open does. */
 bool cli_create(struct cli *c, const struct repo_options *o, const struct secret *secret,
     struct err *e);
 
@@ -64,7 +71,7 @@ uint64_t cli_peak(void);
  */
 void cli_summary(struct cli *c, json_t *line);
 
-/* "12 puts, 3 gets, 2 lists, 1.4 MiB out, 3.1 KiB in": storage operations so far. */
+/* "12 put, 3 get, 2 list; 1.4 MiB out, 3.1 KiB in": storage operations so far. */
 void cli_storage_text(const struct cli *c, struct buf *out);
 
 /* The repository's id in hexadecimal. */

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/settle.h"
 #include "cli/signals.h"
+#include "cli/sources.h"
 #include "cli/status.h"
 #include "cli/text.h"
 #include "cli/version.h"
@@ -23,7 +24,7 @@ struct wish {
 	struct backup_options o;
 	struct who who;
 	struct filter *filter;
-	const char **tags;
+	const char **tags, **sources;
 };
 
 /* A set is named in SET~N and SET@DATE, and before a colon. */
@@ -39,6 +40,15 @@ static bool check_set(const char *set, struct err *e)
 			    "--set %s: a set's name has no / : ~ @ or control character",
 			    set);
 	return true;
+}
+
+static bool check_tags(const struct backup_options *o, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < o->n_tags; i++)
+		ok = tag_check(o->tags[i], e);
+	return ok;
 }
 
 /* What is given replaces both defaults; 0 is neither. */
@@ -107,8 +117,6 @@ static bool read_options(struct cli *c, struct wish *w, struct err *e)
 	read_names(c, w);
 	w->tags = options_values(&c->options, "tag", &o->n_tags);
 	o->tags = w->tags;
-	o->paths = (const char *const *)c->options.args;
-	o->n_paths = (size_t)c->options.n_args;
 	o->one_file_system = options_has(&c->options, "one-file-system");
 	o->no_cachedir = options_has(&c->options, "no-cachedir");
 	o->ignore_ctime = options_has(&c->options, "ignore-ctime");
@@ -119,8 +127,12 @@ static bool read_options(struct cli *c, struct wish *w, struct err *e)
 	if (!options_number(&c->options, "level", LEVEL_LEAST, LEVEL_MOST, &level, e))
 		return false;
 	o->level = (int)level;
-	return check_set(o->set, e) && cli_jobs(c, &o->threads, e) &&
-	       read_checkpoint(c, o, e) && read_filter(c, w, e);
+	if (!check_set(o->set, e) || !check_tags(o, e) || !cli_jobs(c, &o->threads, e) ||
+	    !read_checkpoint(c, o, e) || !read_filter(c, w, e) ||
+	    !sources_read(c, &w->sources, &o->n_paths, e))
+		return false;
+	o->paths = w->sources;
+	return true;
 }
 
 static void release(struct wish *w)
@@ -128,6 +140,7 @@ static void release(struct wish *w)
 	filter_free(w->filter);
 	who_release(&w->who);
 	free(w->tags);
+	free(w->sources);
 }
 
 static void tell_json(

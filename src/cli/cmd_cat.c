@@ -13,11 +13,16 @@ static bool on_bytes(void *arg, struct span bytes, struct err *e)
 
 static bool run(struct cli *c, struct err *e)
 {
+	const char *arg = c->options.args[0];
 	struct snapshot s;
-	bool ok =
-	    snapshot_open(c, c->options.args[0], &s, e) &&
-	    cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c, e);
+	bool ok = snapshot_open(c, arg, &s, e);
 
+	if (ok && s.path.n == 1)
+		ok = err_set(e, ERR_USAGE, "%s: which file of it? bale cat SNAP:PATH", arg);
+	else if (ok)
+		ok = cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c,
+			 e) ||
+		     snapshot_failed(&s, e);
 	snapshot_release(&s);
 	return ok;
 }

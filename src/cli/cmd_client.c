@@ -92,17 +92,20 @@ static bool retire(struct cli *c, const struct client_list *l, struct err *e)
 
 static bool run(struct cli *c, struct err *e)
 {
-	bool retires = strcmp(c->options.args[0], "retire") == 0;
+	char **args = c->options.args;
+	bool retires = strcmp(args[0], "retire") == 0;
 	struct client_list l = {NULL, 0, 0};
 	bool ok;
 
-	if (!retires && strcmp(c->options.args[0], "list") != 0)
-		return err_set(e, ERR_USAGE, "client %s: only list and retire are known",
-		    c->options.args[0]);
-	if (c->options.n_args != 1 + retires)
+	if (!retires && strcmp(args[0], "list") != 0)
+		return err_set(
+		    e, ERR_USAGE, "client %s: only list and retire are known", args[0]);
+	if (retires && c->options.n_args == 1)
 		return err_set(e, ERR_USAGE,
-		    retires ? "client retire: the client is missing"
-			    : "client list: that is all");
+		    "client retire: which one? give its id, as bale client list shows it");
+	if (!retires && c->options.n_args > 1)
+		return err_set(
+		    e, ERR_USAGE, "client list: one argument too many: %s", args[1]);
 	ok = cli_open(c, e) && client_list_read(c->repo, c->cache_dir, &l, e) &&
 	     (!retires || retire(c, &l, e));
 	if (ok && !retires)
@@ -113,7 +116,7 @@ static bool run(struct cli *c, struct err *e)
 
 const struct command cmd_client = {
     .name = "client",
-    .synopsis = "list|retire CLIENT",
+    .synopsis = "list | retire CLIENT",
     .help = "list who uses the repository, or tell that one never will again",
     .needs = NEED_REPO | NEED_KEY | MAY_CACHE,
     .min_args = 1,

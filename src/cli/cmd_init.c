@@ -22,6 +22,8 @@ static bool make(struct cli *c, struct err *e)
 	if (!o.encrypted && (where.key_file || where.passphrase_file))
 		return err_set(
 		    e, ERR_USAGE, "--unencrypted, and a secret: only one makes sense");
+	if (!cli_may_create(c, e))
+		return false;
 	if (o.encrypted && !secret_get(&where, "new passphrase", &held, e))
 		goto out;
 	if (held.made)

@@ -93,11 +93,18 @@ static bool add(struct cli *c, struct err *e)
 
 static bool run(struct cli *c, struct err *e)
 {
+	static const char *const to_add[] = {"new-key-file", "new-passphrase-file", "label"};
 	const char *what = c->options.args[0];
 	bool adds = strcmp(what, "add") == 0;
 
 	if (!adds && strcmp(what, "list") != 0)
 		return err_set(e, ERR_USAGE, "key %s: only add and list are known", what);
+	if (c->options.n_args > 1)
+		return err_set(e, ERR_USAGE, "key %s: one argument too many: %s", what,
+		    c->options.args[1]);
+	for (size_t i = 0; !adds && i < sizeof to_add / sizeof *to_add; i++)
+		if (options_has(&c->options, to_add[i]))
+			return err_set(e, ERR_USAGE, "key list: --%s is for key add", to_add[i]);
 	return cli_open(c, e) && (adds ? add(c, e) : list(c, e));
 }
 
@@ -110,11 +117,11 @@ static const struct option_def options[] = {
 
 const struct command cmd_key = {
     .name = "key",
-    .synopsis = "add|list",
+    .synopsis = "add | list",
     .help = "add a passphrase or key file, or list them",
     .options = options,
     .needs = NEED_REPO | NEED_KEY,
     .min_args = 1,
-    .max_args = 1,
+    .max_args = 2,
     .run = run,
 };

@@ -142,8 +142,10 @@ static bool run(struct cli *c, struct err *e)
 		goto out;
 	l.root = buf_span(&s.path);
 	if (!ls_run(c->repo, &s.band, l.root, options_has(&c->options, "recursive"),
-		c->cache_dir, on_entry, &l, &c->listener.monitor, &damaged, e))
+		c->cache_dir, on_entry, &l, &c->listener.monitor, &damaged, e)) {
+		snapshot_failed(&s, e);
 		goto out;
+	}
 	if (damaged)
 		c->status = STATUS_DAMAGE;
 	line = line_new("summary");

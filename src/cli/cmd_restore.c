@@ -1,5 +1,8 @@
 /* bale restore */
+#include <stdlib.h>
+
 #include "cli/cli.h"
+#include "cli/path.h"
 #include "cli/signals.h"
 #include "cli/snapshot.h"
 #include "cli/status.h"
@@ -53,6 +56,23 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	buf_release(&target);
 }
 
+/* In the repository it would be litter, and go with it. */
+static bool check_target(const struct cli *c, const char *target, struct err *e)
+{
+	char *path;
+	bool inside;
+
+	if (!target || !*target)
+		return err_set(
+		    e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
+	path = path_absolute(target);
+	inside = path_within(path, c->path);
+	free(path);
+	return !inside || err_set(e, ERR_USAGE,
+			      "--to %s: that is in the repository; nothing was restored",
+			      target);
+}
+
 static bool run(struct cli *c, struct err *e)
 {
 	struct restore_options o = {
@@ -63,18 +83,17 @@ static bool run(struct cli *c, struct err *e)
 	struct snapshot s;
 	bool ok = false;
 
-	if (!o.target)
-		return err_set(
-		    e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
-	if (!cli_jobs(c, &o.threads, e))
+	if (!check_target(c, o.target, e) || !cli_jobs(c, &o.threads, e))
 		return false;
 	if (!snapshot_open(c, c->options.args[0], &s, e))
 		goto out;
 	o.transfers = c->repo->transfers;
 	o.path = buf_span(&s.path);
 	o.cache_dir = c->cache_dir;
-	if (!restore_run(c->repo, &s.band, &o, &c->listener.monitor, &res, e))
+	if (!restore_run(c->repo, &s.band, &o, &c->listener.monitor, &res, e)) {
+		snapshot_failed(&s, e);
 		goto out;
+	}
 	c->status = res.damaged                      ? STATUS_DAMAGE
 		    : res.attributes || res.refused ? STATUS_PARTIAL
 		                                    : STATUS_DONE;

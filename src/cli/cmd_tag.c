@@ -1,5 +1,6 @@
 /* bale tag, bale pin, bale unpin: what is said of snapshots later. */
 #include "cli/snapshots.h"
+#include "cli/sources.h"
 #include "cli/text.h"
 #include "engine/marks.h"
 
@@ -32,15 +33,14 @@ static bool tag_all(struct cli *c, struct marks *marks, struct band *b, bool rem
 	return true;
 }
 
-static bool check_tags(struct cli *c, struct err *e)
+/* What is taken away may be what an older version took. */
+static bool check_tags(struct cli *c, bool remove, struct err *e)
 {
-	for (int i = 1; i < c->options.n_args; i++) {
-		size_t n = strlen(c->options.args[i]);
+	bool ok = true;
 
-		if (n == 0 || n > TEXT_MAX)
-			return err_set(e, ERR_USAGE, "a tag has 1 to %u bytes", TEXT_MAX);
-	}
-	return true;
+	for (int i = 1; ok && !remove && i < c->options.n_args; i++)
+		ok = tag_check(c->options.args[i], e);
+	return ok;
 }
 
 static bool run_tag(struct cli *c, struct err *e)
@@ -51,7 +51,7 @@ static bool run_tag(struct cli *c, struct err *e)
 	struct band b;
 	uint64_t written = 0;
 
-	if (!check_tags(c, e) || !snapshots_open(c, 1, &s, e) ||
+	if (!check_tags(c, remove, e) || !snapshots_open(c, 1, &s, e) ||
 	    !band_read(c->repo, s.v[0], &(enum band_file){0}, &b, e))
 		goto out;
 	ok = marks_load(c->repo, &c->listener.monitor, &marks, e) &&

@@ -102,10 +102,26 @@ static void build(const struct command *command, struct buf *letters, struct buf
 	buf_add(longs, &o, sizeof o);
 }
 
-static bool bad_option(struct err *e, int c, char **argv)
+/* How many options a shortened name may stand for; *first is one of them. */
+static size_t begun_by(
+    const struct command *command, const char *text, const char **first)
 {
-	const char *text = argv[optind - 1];
+	size_t len = strcspn(text, "="), count = 0;
+	const struct option_def *d;
+
+	if (len <= 2 || strncmp(text, "--", 2) != 0)
+		return 0;
+	for (size_t n = 0; (d = option_at(command, n)); n++)
+		if (strncmp(d->name, text + 2, len - 2) == 0 && count++ == 0)
+			*first = d->name;
+	return count;
+}
+
+static bool bad_option(const struct command *command, struct err *e, int c, char **argv)
+{
+	const char *text = argv[optind - 1], *first;
 	char letter[] = {'-', (char)optopt, '\0'};
+	size_t count;
 
 	/* getopt tells a letter, or of a long option nothing. */
 	if (optopt > 0 && optopt < LONG_BASE)
@@ -114,6 +130,10 @@ static bool bad_option(struct err *e, int c, char **argv)
 		return err_set(e, ERR_USAGE, "option %s needs a value", text);
 	if (optopt >= LONG_BASE)
 		return err_set(e, ERR_USAGE, "option %s takes no value", text);
+	count = text == letter ? 0 : begun_by(command, text, &first);
+	if (count > 1)
+		return err_set(e, ERR_USAGE, "%s may be --%s or %zu other%s: write more of it",
+		    text, first, count - 1, count > 2 ? "s" : "");
 	return err_set(e, ERR_USAGE, "unknown option %s", text);
 }
 
@@ -124,11 +144,12 @@ static bool check_args(const struct options *o, struct err *e)
 	if (options_has(o, "help"))
 		return true;
 	if (o->n_args < c->min_args)
-		return err_set(e, ERR_USAGE, "something is missing: bale %s %s", c->name,
-		    c->synopsis);
+		return err_set(e, ERR_USAGE,
+		    "something is missing; usage: bale %s [OPTIONS] %s", c->name, c->synopsis);
 	if (c->max_args >= 0 && o->n_args > c->max_args)
-		return err_set(
-		    e, ERR_USAGE, "one argument too many: %s", o->args[c->max_args]);
+		return err_set(e, ERR_USAGE,
+		    "one argument too many: %s; usage: bale %s [OPTIONS]%s%s",
+		    o->args[c->max_args], c->name, *c->synopsis ? " " : "", c->synopsis);
 	return true;
 }
 
@@ -148,7 +169,7 @@ bool options_parse(struct options *o, const struct command *command, int argc,
 		const struct option_def *d;
 
 		if (c == '?' || c == ':') {
-			bad_option(e, c, argv);
+			bad_option(command, e, c, argv);
 			goto out;
 		}
 		d = c >= LONG_BASE ? option_at(command, (size_t)(c - LONG_BASE))

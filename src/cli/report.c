@@ -223,6 +223,8 @@ void report_problem(
 	struct buf text = BUF_EMPTY;
 	json_t *line;
 
+	if (r->quiet && !r->json && what == PROBLEM_SKIPPED)
+		return; /* by design, and the same every night */
 	if (r->json) {
 		line = line_new("problem");
 		line_text(line, "kind", problem_kind(what));

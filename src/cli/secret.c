@@ -59,9 +59,9 @@ static bool check_private(int fd, const char *path, struct err *e)
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
 		return true;
 	return err_set(e, ERR_REFUSED,
-	    "%s: others can get at this secret (mode %04o), so it is not used; "
-	    "try: chmod 600 FILE",
-	    path, (unsigned)(st.st_mode & 07777));
+	    "%s: others can get at this secret (mode %04o), so it is not used%s%s",
+	    path, (unsigned)(st.st_mode & 07777),
+	    S_ISREG(st.st_mode) ? "; try: chmod 600 " : "", S_ISREG(st.st_mode) ? path : "");
 }
 
 static bool read_file(const char *path, struct buf *out, struct err *e)
@@ -159,7 +159,7 @@ static bool from_variable(char *value, struct held_secret *out, struct err *e)
 	buf_add_str(&out->hold, value);
 	secret_wipe(value, strlen(value));
 	unsetenv("BALE_PASSPHRASE");
-	return out->hold.n > 0 || err_set(e, ERR_USAGE, "BALE_PASSPHRASE is empty");
+	return true;
 }
 
 /*
@@ -217,8 +217,8 @@ static bool ask(int tty, const char *prompt, struct buf *out, struct err *e)
 	return ok;
 }
 
-static bool from_terminal(
-    const char *what, bool fresh, struct held_secret *out, struct err *e)
+static bool from_terminal(const struct secret_where *w, const char *what,
+    struct held_secret *out, struct err *e)
 {
 	struct buf prompt = BUF_EMPTY, again = BUF_EMPTY;
 	int tty = sys_openat(AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY, 0);
@@ -227,14 +227,17 @@ static bool from_terminal(
 	if (tty < 0)
 		return err_set(e, ERR_AUTH,
 		    "no %s was given, and there is no terminal to ask for it; name a "
-		    "file with --passphrase-file or --key-file, or set BALE_KEY_FILE, "
-		    "BALE_PASSPHRASE_COMMAND, BALE_PASSPHRASE_FILE or BALE_PASSPHRASE",
-		    what);
+		    "file with %s",
+		    what,
+		    w->environment
+			? "--passphrase-file or --key-file, or set BALE_KEY_FILE, "
+			  "BALE_PASSPHRASE_COMMAND, BALE_PASSPHRASE_FILE or BALE_PASSPHRASE"
+			: "--new-passphrase-file or --new-key-file");
 	out->secret.kind = SECRET_PASSPHRASE;
 	buf_printf(&prompt, "%s: ", what);
 	if (!ask(tty, buf_str(&prompt), &out->hold, e))
 		goto out;
-	if (fresh) {
+	if (w->fresh) {
 		if (!ask(tty, "the same again: ", &again, e))
 			goto out;
 		if (!span_equal(buf_span(&out->hold), buf_span(&again))) {
@@ -253,14 +256,37 @@ out:
 	return ok;
 }
 
+static const char *const variables[] = {"BALE_KEY_FILE", "BALE_PASSPHRASE_COMMAND",
+    "BALE_PASSPHRASE_FILE", "BALE_PASSPHRASE"};
+
+#define N_VARIABLES (sizeof variables / sizeof *variables)
+
+/* A name that is empty, as of a variable that a script has not set. */
+static bool check_names(const struct secret_where *w, struct err *e)
+{
+	const char *v;
+
+	if (w->key_file && w->passphrase_file)
+		return err_set(
+		    e, ERR_USAGE, "both a key file and a passphrase file are given");
+	if ((w->key_file && !*w->key_file) || (w->passphrase_file && !*w->passphrase_file))
+		return err_set(e, ERR_USAGE, "the name of the %s file is empty",
+		    w->key_file ? "key" : "passphrase");
+	if (w->key_file || w->passphrase_file || !w->environment)
+		return true;
+	for (size_t i = 0; i < N_VARIABLES; i++)
+		if ((v = getenv(variables[i])))
+			return *v || err_set(e, ERR_USAGE, "%s is empty", variables[i]);
+	return true;
+}
+
 static bool from_anywhere(const struct secret_where *w, const char *what,
     struct held_secret *out, struct err *e)
 {
 	char *v;
 
-	if (w->key_file && w->passphrase_file)
-		return err_set(
-		    e, ERR_USAGE, "both a key file and a passphrase file are given");
+	if (!check_names(w, e))
+		return false;
 	if (w->key_file)
 		return from_key_file(w->key_file, w->fresh, out, e);
 	if (w->passphrase_file)
@@ -275,7 +301,7 @@ static bool from_anywhere(const struct secret_where *w, const char *what,
 		if ((v = getenv("BALE_PASSPHRASE")))
 			return from_variable(v, out, e);
 	}
-	return from_terminal(what, w->fresh, out, e);
+	return from_terminal(w, what, out, e);
 }
 
 bool secret_get(const struct secret_where *w, const char *what, struct held_secret *out,
@@ -297,12 +323,8 @@ void secret_release(struct held_secret *s)
 
 bool secret_named(const struct secret_where *w)
 {
-	static const char *const names[] = {"BALE_KEY_FILE", "BALE_PASSPHRASE_COMMAND",
-	    "BALE_PASSPHRASE_FILE", "BALE_PASSPHRASE"};
-	size_t i;
-
-	for (i = 0; w->environment && i < sizeof names / sizeof *names; i++)
-		if (getenv(names[i]))
+	for (size_t i = 0; w->environment && i < N_VARIABLES; i++)
+		if (getenv(variables[i]))
 			return true;
 	return w->key_file || w->passphrase_file;
 }

@@ -20,6 +20,8 @@ struct snapshot {
  * in it: ERR_MISSING. Released by the caller, also after a failure.
  */
 bool snapshot_open(struct cli *c, const char *arg, struct snapshot *s, struct err *e);
+/* Something failed with it: false. What is not found may have been copied from a list. */
+bool snapshot_failed(const struct snapshot *s, struct err *e);
 void snapshot_release(struct snapshot *s);
 
 #endif

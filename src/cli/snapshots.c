@@ -2,6 +2,7 @@
 #include "cli/snapshots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -15,10 +16,14 @@ static void add_once(struct snapshots *s, struct band_info *info)
 
 bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e)
 {
-	bool ok;
+	bool ok = true;
 
 	*s = (struct snapshots){.v = mem_array((size_t)n + 1, sizeof *s->v)};
-	ok = cli_open(c, e) && bands_list(c->repo, &s->bands, e);
+	for (int i = 0; ok && i < n; i++)
+		ok = !strchr(c->options.args[i], '/') ||
+		    err_set(e, ERR_USAGE, "%s: a whole snapshot is wanted, without a path",
+		        c->options.args[i]);
+	ok = ok && cli_open(c, e) && bands_list(c->repo, &s->bands, e);
 	for (int i = 0; ok && i < n; i++) {
 		struct band_info *info;
 		enum band_file kind;

@@ -246,18 +246,19 @@ static int open_root(const char *path, struct err *e)
 	int fd;
 
 	if (sys_mkdirat(AT_FDCWD, path, 0700) != 0 && errno != EEXIST) {
-		err_sys(e, errno, "%s", path);
+		err_sys(e, errno, "make the folder %s", path);
 		return -1;
 	}
 	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0 && errno == ENOTDIR) {
-		err_set(e, ERR_EXISTS, "%s is not a directory", path);
+		err_set(e, ERR_EXISTS, "%s is no folder; nothing was restored", path);
 		return -1;
 	}
 	if (fd < 0 || !is_empty(fd, &empty)) {
 		err_sys(e, errno, "%s", path);
 	} else if (!empty) {
-		err_set(e, ERR_EXISTS, "%s is not empty", path);
+		err_set(e, ERR_EXISTS,
+		    "%s is not empty; nothing was restored: try an empty or absent folder", path);
 	} else {
 		return fd;
 	}

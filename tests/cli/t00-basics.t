@@ -14,6 +14,11 @@ bale_is 2 "a missing value" list --repo
 bale_is 2 "a missing argument" cat -r x
 bale_is 2 "an argument too many" list -r x y
 says "too many: y" "is named"
+says "usage: bale list \[OPTIONS\]" "with what there is"
+bale_is 2 "a target without --to" restore -r x latest y
+says "SNAP\[:PATH\] --to DIR" "shows how"
+bale_is 2 "a shortened option that may be several" prune -r x --keep 3
+says "keep may be --keep-last or 12 others" "tells so"
 bale_is 2 "no repository named" list
 says "BALE_REPO" "tells how to name one"
 bale_is 2 "a number out of bounds" backup -r x -j 5000 /tmp
@@ -24,9 +29,17 @@ bale_is 2 "a set called latest" backup -r x --set latest /tmp
 bale_is 2 "restore without a target" restore -r x latest
 bale_is 2 "two levels of validation" validate -r x --quick --full
 bale_is 2 "key with an unknown verb" key -r x frob
+says "add and list" "tells which there are"
+bale_is 2 "key remove" key -r x remove y
+says "key remove: only" "is none of them"
+bale_is 2 "key list of one" key -r x list y
+bale_is 2 "key list with what key add takes" key -r x list --new-key-file y
+says "new-key-file is for key add" "tells so"
 bale_is 2 "client with an unknown verb" client -r x frob
 bale_is 2 "client list of one" client -r x list 0123456789abcdef
+says "too many: 0123456789abcdef" "is named"
 bale_is 2 "client retire of nobody" client -r x retire
+says "client list" "tells where to look"
 
 bale_is 2 "errors in JSON" list -r x --frob --json
 is "$(jq -r '.type + " " + .kind + " " + (.status | tostring)' "$T/err")" "error usage 2" \

@@ -14,6 +14,14 @@ bale_is 1 "init refuses a folder with files" init -r full --unencrypted
 says "file" "and names one"
 bale_is 2 "init refuses a secret for an unencrypted one" init -r x --unencrypted --key-file k
 ok "and leaves nothing" test ! -e x -a ! -e k
+for address in sftp:user@host:/repo rclone:remote:repo host:repo; do
+	bale_is 2 "init refuses $address" init -r "$address" --unencrypted
+	says "looks like an address" "and tells why"
+	bale_is 10 "where nothing is found" list -r "$address"
+	says "mount the storage" "what to do is told"
+done
+is "$(ls -d ./*:* 2>/dev/null)" "" "nothing is made"
+bale_is 0 "a folder's name may look so" init -r ./host:repo --unencrypted
 bale_is 0 "an unencrypted one has no keys" key list -r plain
 export BALE_PASSPHRASE=secret
 bale_is 12 "a secret given for an unencrypted one stops a backup" backup -r plain "$TOP/tests/cli"
@@ -34,6 +42,12 @@ is $? 12 "a wrong passphrase"
 is "$(jq -r .kind "$T/err")" wrong-passphrase "is told by its kind"
 BALE_PASSPHRASE='' "$BALE" key list -r crypt >"$T/out" 2>"$T/err"
 is $? 2 "an empty passphrase"
+for name in BALE_KEY_FILE BALE_PASSPHRASE_FILE BALE_PASSPHRASE_COMMAND; do
+	env "$name=" "$BALE" key list -r crypt >"$T/out" 2>"$T/err"
+	is $? 2 "an empty $name"
+	says "$name is empty" "is named"
+done
+bale_is 2 "an empty --key-file" key list -r crypt --key-file ''
 BALE_PASSPHRASE_COMMAND='exit 7' "$BALE" key list -r crypt >"$T/out" 2>"$T/err"
 is $? 12 "a command that fails"
 says "exit status 7" "with its status"
@@ -41,7 +55,9 @@ printf 'two\nlines\n' >two && chmod 600 two
 bale_is 2 "a passphrase of two lines" key list -r crypt --passphrase-file two
 chmod 640 pass
 bale_is 1 "a secret that others can read is refused" key list -r crypt --passphrase-file pass
-says "0640" "with its mode"
+says "0640.*chmod 600 pass$" "with its mode, and what to do"
+bale_is 1 "a device is no better" key list -r crypt --passphrase-file /dev/null
+ok "but is left as it is" sh -c "! grep chmod '$T/err'"
 chmod 600 pass
 
 bale_is 0 "a key file is added and made" key add -r crypt --passphrase-file pass \
@@ -89,5 +105,8 @@ fi
 setsid -w "$BALE" key list -r crypt >"$T/out" 2>"$T/err" </dev/null
 is $? 12 "no secret and no terminal"
 says "BALE_PASSPHRASE_FILE" "tells what to do"
+setsid -w "$BALE" key add -r crypt --passphrase-file pass >"$T/out" 2>"$T/err" </dev/null
+is $? 12 "no new secret and no terminal"
+says "with --new-passphrase-file or --new-key-file$" "tells what to do"
 
 finish

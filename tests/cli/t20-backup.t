@@ -70,6 +70,35 @@ ok "shows what ls would" grep -q "^-rw-r----- .* 6 .* $src/small$" "$T/out"
 bale_is 1 "ls of a path that is not there" ls "latest:/no/such"
 bale_is 1 "ls of a snapshot that is not there" ls "nosuchset"
 bale_is 2 "ls of a relative path" ls "latest:/a/../b"
+bale_is 2 "ls of a path that is not absolute" ls "latest:a/b"
+says "try latest:/a/b" "shows how"
+bale_is 2 "ls of a path without a snapshot" ls "$src"
+says "try latest:$src" "shows how"
+bale_is 2 "tags of a path" tag "latest:$src" new
+says "without a path" "tells so"
+
+# Sources that are not what they seem.
+ln -s src link
+bale_is 0 "a link to a folder" backup --set link link --json
+is "$(field '[.files, .others] | tostring')" "[0,1]" "is a link"
+is "$(jq -r 'select(.kind == "note") | .path' "$T/err")" link "which is told"
+bale_is 0 "with a slash" backup --set link link/ --json
+is "$(field .files)" "$(count src -type f)" "it is followed"
+ok "and nothing is told" sh -c "! grep -q note '$T/err'"
+bale_is 2 "the repository" backup --set own repo
+says "repo: is the repository" "is told"
+bale_is 0 "what is in it" backup --set own repo/bands src/sub --json
+is "$(jq -r 'select(.kind == "note") | .path' "$T/err")" repo/bands "is left out, and told"
+bale_is 2 "an empty path" backup --set own src ''
+bale_is 2 "a tag with a comma" backup --set own --tag a,b src
+bale_is 2 "or none" backup --set own --tag '' src
+bale_is 0 "nor were there snapshots of them" list --set own --json
+is "$(field .snapshots)" 1 "but one"
+bale_is 0 "both are removed again" remove link link~1
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("src/socket")' 2>"$T/ok.log" &&
+	bale_is 0 "a socket" backup --set own src && says "skipped: $src/socket" "is told" &&
+	bale_is 0 "quietly" backup --set own src -q && ok "is not" test ! -s "$T/err"
+rm -f src/socket
 
 mkdir -p cached keep && echo x >cached/x && echo x >keep/y.o && echo x >keep/y.c
 printf 'Signature: 8a477f597d28d172789f06886806bc55\n' >cached/CACHEDIR.TAG

@@ -29,11 +29,23 @@ bale_is 0 "without threads and cache" restore "latest:$src" --to serial -j 0 --n
 same_tree src serial "is the same"
 
 bale_is 1 "a target that is not empty" restore latest --to back
-says "back" "is named"
+says "back is not empty; nothing was restored" "is named"
+bale_is 1 "a target that is a file" restore latest --to pass
+says "pass is no folder" "is named"
+bale_is 1 "a target in a folder that is not there" restore latest --to not/there
+says "make the folder not/there" "is named"
+bale_is 2 "a target in the repository" restore latest --to repo/back
+says "in the repository" "is told"
+ok "and not made" test ! -e repo/back
+bale_is 2 "an empty target" restore latest --to ''
 bale_is 1 "a path that is not there" restore latest:/no/such --to no
 ok "leaves no target behind" test ! -e no/such
 bale_is 1 "a snapshot that is not there" restore home~7 --to no2
 
+bale_is 1 "a name as it was shown" cat "latest:$src/odd%0Aname%25%FF"
+says "taken as they are" "is told from the name itself"
+bale_is 2 "cat of a snapshot" cat latest
+says "SNAP:PATH" "shows how"
 bale_is 0 "cat" cat "latest:$src/sub/deep/random"
 ok "writes the content" cmp "$T/out" src/sub/deep/random
 bale_is 0 "cat of an earlier one" cat "home~1:$src/small"

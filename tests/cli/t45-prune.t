@@ -123,6 +123,9 @@ is "$(names | wc -l)" 2 "only that"
 bale_is 1 "remove what is not there" remove other
 
 # Tags and pins.
+bale_is 2 "a tag with a comma" tag latest one,two
+says "comma" "is told"
+bale_is 0 "none is taken away" tag latest --remove one,two
 bale_is 0 "tag" tag latest one two
 bale_is 0 "take one away" tag latest --remove one
 bale_is 0 "what is so already" tag latest two --json

@@ -13,6 +13,9 @@ static const struct option_def table[] = {
     {0, "exclude", "PATTERN", "leave out"},
     {'j', "jobs", "N", "processors"},
     {'x', "one-file-system", NULL, "stay"},
+    {0, "keep-last", "N", "keep"},
+    {0, "keep-daily", "N", "keep"},
+    {0, "keep-tag", "N", "keep"},
     {0},
 };
 
@@ -88,6 +91,9 @@ static void test_bad(void **state)
 	    {"backup a --wrong", "unknown option --wrong"},
 	    {"backup a -w", "unknown option -w"}, {"backup a -xw", "unknown option -w"},
 	    {"backup a --json=1", "takes no value"},
+	    {"backup a --keep 3", "--keep may be --keep-last or 2 others"},
+	    {"backup a --keep=3", "--keep=3 may be --keep-last or 2 others"},
+	    {"backup a b c", "usage: bale backup [OPTIONS] PATH..."},
 	    {"backup a --key-file x", "unknown option --key-file"}, /* needs no key */
 	};
 	struct options o;

@@ -114,8 +114,8 @@ static void test_dates(void **state)
 	gives("home@2026-11-16T03:00", 2);
 	gives("home@2026-11-16T02:59", 1);
 	gives("home@2026-10", 1);
-	fails("home@2026-09", ERR_MISSING, "all 3 of this set are younger");
-	fails("mail@2025", ERR_MISSING, "all 1 of this set are younger");
+	fails("home@2026-09", ERR_MISSING, "all 3 are younger");
+	fails("mail@2025", ERR_MISSING, "the only one is younger");
 	fails("none@2025", ERR_MISSING, "home, mail");
 	fails("home@2026-11-31", ERR_USAGE, "not a date");
 	fails("home@2026-13", ERR_USAGE, "not a date");
