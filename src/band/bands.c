@@ -188,12 +188,6 @@ out:
 	return ok || err_wrap(e, "bands/%s", file);
 }
 
-/* Not there, or not whole: another file of the kind may be. */
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
-}
-
 /*
  * The first whole one, from the end of the list. STEP_END: none is; *e tells of the first
  * seen.
@@ -208,7 +202,7 @@ static enum step read_any(struct repo *r, const struct string_list *files,
 			return STEP_ITEM;
 		band_release(b);
 		band_init(b);
-		if (!is_damage(&one)) {
+		if (!err_is_unreadable(&one)) {
 			if (e)
 				*e = one;
 			return STEP_FAILED;

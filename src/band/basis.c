@@ -97,7 +97,7 @@ static bool choose(struct basis *b, const struct bands *bands, const char *set,
 		bands_ahead(b->repo, bands, i, &ahead);
 		if (!read_layer(b, info, &kind, &band, &why)) {
 			band_release(&band);
-			if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+			if (!err_is_damage(&why)) {
 				*e = why;
 				return false;
 			}

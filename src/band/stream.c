@@ -232,8 +232,7 @@ static enum stream_step damaged(struct stream *s, uint64_t lost, struct err *e)
 	s->lost = lost;
 	err_wrap(e, "the index from %.*s on", (int)(s->first.n < 300 ? s->first.n : 300),
 	    s->first.p ? (char *)s->first.p : "");
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING ? STREAM_DAMAGED
-	                                                        : STREAM_FAILED;
+	return err_is_damage(e) ? STREAM_DAMAGED : STREAM_FAILED;
 }
 
 /* Open what was taken from a branch. STREAM_ENTRY: done. */

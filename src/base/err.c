@@ -104,3 +104,13 @@ void err_clear(struct err *e)
 	e->sys = 0;
 	e->text[0] = '\0';
 }
+
+bool err_is_damage(const struct err *e)
+{
+	return e->kind == ERR_MISSING || e->kind == ERR_CORRUPT;
+}
+
+bool err_is_unreadable(const struct err *e)
+{
+	return err_is_damage(e) || e->kind == ERR_NEWER;
+}

@@ -45,6 +45,12 @@ bool err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf,
 
 void err_clear(struct err *e);
 
+/* What was wanted is not there, or not whole; the storage itself works. */
+bool err_is_damage(const struct err *e);
+
+/* The same, or it was written by a newer bale: another file of its kind may be read. */
+bool err_is_unreadable(const struct err *e);
+
 /* The kind that a failed system call's errno stands for. */
 enum err_kind err_kind_of(int sys);
 

@@ -45,7 +45,7 @@ bool merge_usable(struct run *r, const struct entry *be, bool *usable, struct er
 			return false;
 	if (c.usable && be->content == CONTENT_LIST &&
 	    !basis_extents(r->basis, check_extent, &c, &why)) {
-		if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+		if (!err_is_damage(&why)) {
 			*e = why;
 			return false;
 		}

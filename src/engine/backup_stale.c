@@ -9,11 +9,6 @@
 #include "codec/digest.h"
 #include "engine/backup_run.h"
 
-static bool is_loss(const struct err *why)
-{
-	return why->kind == ERR_CORRUPT || why->kind == ERR_MISSING;
-}
-
 static bool add_extent(void *arg, const struct extent *x, struct err *e)
 {
 	(void)e;
@@ -40,7 +35,7 @@ bool stale_copy(struct run *r, const struct entry *be, struct item **out, struct
 		if (!basis_extents(r->basis, add_extent, it, &why)) {
 			*e = why;
 			item_free(it);
-			return is_loss(&why);
+			return err_is_damage(&why);
 		}
 	} else {
 		for (i = 0; i < be->n_extents; i++) {
@@ -77,7 +72,7 @@ static enum step rescue_piece(
 	if (!resolver_read(
 	        r->resolver, r->chunks, FILE_DATA, &place, &p->x.id, &plain, &why)) {
 		*e = why;
-		return is_loss(&why) ? STEP_END : STEP_FAILED;
+		return err_is_damage(&why) ? STEP_END : STEP_FAILED;
 	}
 	return pass_new(r, it, p, plain, e) ? STEP_ITEM : STEP_FAILED;
 }

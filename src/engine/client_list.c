@@ -58,11 +58,6 @@ static void count(struct client_list *l, const struct bands *bands)
 
 /* --- what bands tell */
 
-static bool passed_over(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
-}
-
 static void take_band(struct client_list *l, const char *client, enum band_file kind,
     const struct band *b, bool *tail)
 {
@@ -100,7 +95,7 @@ static bool read_client(struct repo *r, struct client_list *l, const struct band
 		if (band_read(r, &bands->v[i], &kind, &b, &why))
 			take_band(l, client, kind, &b, &tail);
 		else
-			ok = passed_over(&why);
+			ok = err_is_unreadable(&why);
 		band_release(&b);
 	}
 	if (!ok)

@@ -101,7 +101,7 @@ static bool bear(struct frees *f, const struct id *id, struct err *e)
 {
 	char name[2 * ID_SIZE + 1];
 
-	if (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING)
+	if (!err_is_damage(e))
 		return false;
 	name_of_id(id, name);
 	monitor_problem(f->m, PROBLEM_DAMAGED, span_str(name), e);

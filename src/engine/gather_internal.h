@@ -105,9 +105,4 @@ void gather_poll(struct gather *g);
 /* Wait until something is done; false where nothing is under way. */
 bool gather_wait(struct gather *g);
 
-static inline bool err_is_damage(const struct err *e)
-{
-	return e->kind == ERR_MISSING || e->kind == ERR_CORRUPT;
-}
-
 #endif

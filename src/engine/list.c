@@ -7,11 +7,6 @@
 
 #define FRAMES_KEPT 2
 
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
-}
-
 bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
     struct monitor *m, struct list_result *out, struct err *e)
 {
@@ -31,7 +26,7 @@ bool list_run(struct repo *r, bool removed, list_snapshot_fn *fn, void *arg,
 		if ((info->removed.n > 0) != removed || band_is_trace(info))
 			continue;
 		if (!band_read(r, info, &state, &b, &why)) {
-			ok = is_damage(&why);
+			ok = err_is_unreadable(&why);
 			if (ok)
 				monitor_problem(
 				    m, PROBLEM_DAMAGED, span_str(info->name.text), &why);

@@ -145,7 +145,7 @@ bool marks_load(struct repo *r, struct monitor *mon, struct marks **out, struct 
 			continue;
 		}
 		mark_release(&mark);
-		if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING || why.kind == ERR_NEWER) {
+		if (err_is_unreadable(&why)) {
 			ok = count_unreadable(m, r, mon, names.names[i], &why, e);
 		} else {
 			ok = false;

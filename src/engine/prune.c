@@ -60,11 +60,6 @@ static void trim(struct band *b)
 	string_list_release(&b->paths);
 }
 
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
-}
-
 static bool judged(const struct prune *p, const struct member *x, enum band_file kind)
 {
 	return kind == BAND_TAIL && x->info->fences.n == 0 &&
@@ -86,7 +81,7 @@ static bool read_members(struct prune *p, struct err *e)
 			continue;
 		if (!band_read(p->repo, x.info, &kind, &x.band, &why)) {
 			band_release(&x.band);
-			if (!is_damage(&why)) {
+			if (!err_is_unreadable(&why)) {
 				*e = why;
 				return false;
 			}

@@ -158,7 +158,7 @@ bool shelf_hold(struct shelf *s, uint32_t number, struct bundle **out, struct er
 	x->used = ++s->clock;
 	if (x->why.kind != ERR_NONE) {
 		*e = x->why;
-		if (e->kind != ERR_MISSING && e->kind != ERR_CORRUPT)
+		if (!err_is_damage(e))
 			err_clear(&x->why);
 		return false;
 	}

@@ -114,7 +114,7 @@ static bool read_unlisted(struct repo *r, struct cache *c, const char *stone,
 	*known = repo_get_json(r, "tombstones", stone, "tombstone", &jf, &secret, &why);
 	buf_release(&secret);
 	if (!*known) {
-		if (why.kind == ERR_MISSING || why.kind == ERR_CORRUPT)
+		if (err_is_damage(&why))
 			return true;
 		*e = why;
 		return false;
@@ -230,8 +230,7 @@ static bool ask_leave(struct band_run *r, struct err *e)
 		if (band_read(r->repo, info, &kind, &b, &why)) {
 			if (kind == BAND_TAIL && (b.leave || MUTANT(LEAVE_BY_ANY)) && names_me(r, &b))
 				take_leave(r, &b);
-		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING &&
-		    why.kind != ERR_NEWER) {
+		} else if (!err_is_unreadable(&why)) {
 			band_release(&b);
 			*e = why;
 			return false;

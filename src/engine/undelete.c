@@ -126,7 +126,7 @@ static bool resolves(struct undeletion *u, enum file_type type, const struct id 
 			return false;
 		if (*found && !chunk_reader_bundle(u->refs.chunks, type, &name, &b, &why)) {
 			*found = false;
-			if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+			if (!err_is_damage(&why)) {
 				*e = why;
 				return false;
 			}
@@ -147,7 +147,7 @@ struct descent {
 /* What cannot be read is lost, whatever resolves. */
 static bool is_damage(struct err *e)
 {
-	if (e->kind != ERR_CORRUPT && e->kind != ERR_MISSING)
+	if (!err_is_damage(e))
 		return false;
 	err_clear(e);
 	return true;

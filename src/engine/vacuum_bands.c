@@ -112,7 +112,7 @@ static bool own_fence(struct vac *v, const struct band_info *i, bool *own, struc
 			if (band_note_decode(&jf, &note, &f))
 				*own = strcmp(note.client, i->name.client) == 0;
 			json_file_close(&jf);
-		} else if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+		} else if (!err_is_damage(&why)) {
 			*e = why;
 			ok = false;
 		}
@@ -145,7 +145,7 @@ static bool read_open(struct vac *v, struct vac_band *b, struct err *e)
 		return true;
 	band_release(&b->band);
 	band_init(&b->band);
-	if (why.kind == ERR_CORRUPT || why.kind == ERR_MISSING)
+	if (err_is_damage(&why))
 		return true; /* only names are left */
 	*e = why;
 	return false;

@@ -228,7 +228,7 @@ static bool copy_bundle(struct vacuum *x, uint32_t number, bool *whole, struct e
 	c.bundle.type = h->type;
 	c.packer = h->type == FILE_HUNKS ? x->hunks : x->data;
 	*whole = vac_directory(&x->v, h, &c.bundle.dir, e) && copy_frames(&c, &why);
-	ok = *whole || why.kind == ERR_CORRUPT || why.kind == ERR_MISSING;
+	ok = *whole || err_is_damage(&why);
 	if (!*whole && ok) {
 		name_of_id(&h->name, name);
 		monitor_problem(x->m, PROBLEM_DAMAGED, span_str(name), &why);

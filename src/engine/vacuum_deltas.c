@@ -176,7 +176,7 @@ static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id
 	struct err why = ERR_EMPTY;
 
 	if (!deltas_get(deltas, id, plain, &why)) {
-		if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+		if (!err_is_damage(&why)) {
 			*e = why;
 			return false;
 		}

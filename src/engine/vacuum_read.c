@@ -68,7 +68,7 @@ static bool from_cache(struct vac *v, const struct id *id, struct buf *plain)
 /* Whether the vacuum can do without what an error has cost. */
 static bool bearable(const struct vac_chunk *c, const struct err *why)
 {
-	return !c->needed && (why->kind == ERR_CORRUPT || why->kind == ERR_MISSING);
+	return !c->needed && err_is_damage(why);
 }
 
 static void tell(struct vac *v)
@@ -191,7 +191,7 @@ static bool finish_run(struct vac *v, const struct run *r, struct err *e)
 	if (take_run(v, r, &why) || bearable(r->c, &why))
 		return true;
 	*e = why;
-	if (why.kind != ERR_CORRUPT && why.kind != ERR_MISSING)
+	if (!err_is_damage(&why))
 		return false;
 	name_of_id(&r->bundle.name, name);
 	return err_wrap(e,

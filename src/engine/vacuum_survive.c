@@ -142,11 +142,6 @@ static bool on_frame(void *arg, uint32_t frame, struct span stored, struct err *
 	return true;
 }
 
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING;
-}
-
 static bool read_frames(struct saving *s, const struct held *h, const uint32_t *frames,
     size_t n, struct err *e)
 {
@@ -156,13 +151,13 @@ static bool read_frames(struct saving *s, const struct held *h, const uint32_t *
 	if (vac_frames(&s->x->v, h, &s->bundle->dir, frames, n, on_frame, s, &why))
 		return true;
 	/* The end of the bundle is not there: what comes before it may be. */
-	for (i = 0; n > 1 && is_damage(&why) && i < n; i++) {
+	for (i = 0; n > 1 && err_is_damage(&why) && i < n; i++) {
 		err_clear(&why);
 		vac_frames(&s->x->v, h, &s->bundle->dir, frames + i, 1, on_frame, s, &why);
 		if (why.kind == ERR_NONE)
 			why.kind = ERR_CORRUPT;
 	}
-	if (is_damage(&why))
+	if (err_is_damage(&why))
 		return true;
 	*e = why;
 	return false;
@@ -225,7 +220,7 @@ static bool read_group(struct saving *s, struct err *e)
 	if (bundle_open(s->x->repo, h->type, &h->name, &s->bundle, &why)) {
 		ok = read_opened(s, h, e);
 		bundle_free(s->bundle);
-	} else if (!is_damage(&why)) {
+	} else if (!err_is_damage(&why)) {
 		*e = why;
 		return false;
 	}

@@ -216,7 +216,7 @@ static bool fetch(struct index *x, struct deltas *deltas, const struct id *delta
 	              !note_superseded(gone, buf_span(&plain), &f)))
 		ok = err_fault(&why, &f);
 	buf_release(&plain);
-	if (!ok && why.kind != ERR_CORRUPT && why.kind != ERR_MISSING) {
+	if (!ok && !err_is_damage(&why)) {
 		*e = why;
 		return false;
 	}

@@ -170,8 +170,7 @@ static bool load_some(struct resolver *res, bool moves, struct err *e)
 			continue;
 		if (deltas_get(deltas, &name, &plain, &one)) {
 			add_delta(res, buf_span(&plain), &res->gone);
-		} else if (one.kind != ERR_CORRUPT && one.kind != ERR_MISSING &&
-		           one.kind != ERR_NEWER) {
+		} else if (!err_is_unreadable(&one)) {
 			if (e)
 				*e = one;
 			ok = false;
@@ -216,8 +215,7 @@ static bool load_folder(
 			res->bundles[n].told = true;
 			add_directory(res, n, &b->dir);
 			bundle_free(b);
-		} else if (one.kind != ERR_CORRUPT && one.kind != ERR_MISSING &&
-		           one.kind != ERR_NEWER) {
+		} else if (!err_is_unreadable(&one)) {
 			if (e)
 				*e = one;
 			ok = false;
@@ -293,11 +291,6 @@ bool resolver_find(struct resolver *res, enum file_type type, const struct id *i
 	return true;
 }
 
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_MISSING || e->kind == ERR_CORRUPT;
-}
-
 /* STEP_END: none of the places has it. */
 static enum step read_found(struct resolver *res, struct chunk_reader *cr,
     enum file_type type, const struct id *id, enum reach reach, struct span *out,
@@ -311,7 +304,7 @@ static enum step read_found(struct resolver *res, struct chunk_reader *cr,
 	for (size_t i = 0; i < n; i++) {
 		if (chunk_read(cr, type, &f[i].bundle, f[i].slot, id, out, e))
 			return STEP_ITEM;
-		if (!is_damage(e))
+		if (!err_is_damage(e))
 			return STEP_FAILED;
 	}
 	return STEP_END;
@@ -329,7 +322,7 @@ bool resolver_read(struct resolver *res, struct chunk_reader *cr, enum file_type
 		return true;
 	if (!hint)
 		err_set(&why, ERR_MISSING, "in no bundle");
-	else if (!is_damage(&why))
+	else if (!err_is_damage(&why))
 		goto failed;
 	for (unsigned reach = 0; res && st == STEP_END && reach <= REACH_BUNDLES; reach++)
 		st = read_found(res, cr, type, id, (enum reach)reach, out, &one);

@@ -27,11 +27,6 @@ static bool read_slot(
 	return ok;
 }
 
-static bool is_damage(const struct err *e)
-{
-	return e->kind == ERR_CORRUPT || e->kind == ERR_MISSING || e->kind == ERR_NEWER;
-}
-
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e)
 {
 	struct store_listing names = {0};
@@ -49,7 +44,7 @@ bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e)
 		if (!name_is_random(names.names[i]))
 			continue;
 		strcpy(k->name, names.names[i]);
-		if (!read_slot(r, k->name, &k->slot, &k->why) && !is_damage(&k->why)) {
+		if (!read_slot(r, k->name, &k->slot, &k->why) && !err_is_unreadable(&k->why)) {
 			if (e)
 				*e = k->why;
 			goto out;
