@@ -12,25 +12,34 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "store/store.h"
 
-#define AROUND INT64_C(1000000000) /* ns for which one reading answers */
-#define LACKED 32                  /* folders; a repository has fewer */
-#define TOP       32 /* names in the top folder */
+#define AROUND    INT64_C(1000000000) /* ns for which one reading answers */
+#define LACKED    32                  /* folders; a repository has fewer */
 #define NAME_SIZE 16
+
+/* What is in a folder. */
+struct reading {
+	char above[NAME_SIZE];       /* the folder; "": none was read, ".": the top */
+	struct store_listing there;  /* by name */
+	struct store_listing asked;  /* names answered from it as absent */
+	int64_t looked;              /* when, in ticks of env */
+	bool fresh;                  /* it was read whole, and nothing was put since */
+};
 
 struct folders {
 	struct env *env;
 	pthread_mutex_t lock; /* guards what follows */
-	char above[NAME_SIZE];   /* what was read last */
-	int64_t looked;          /* when, in ticks of env */
-	uint64_t present, fresh; /* one bit a name: it is there; it was not asked for since */
+	struct reading top, below;
 	char lacked[LACKED][NAME_SIZE]; /* "": free */
-	/* of the top folder */
-	char top[TOP][NAME_SIZE], asked[TOP][NAME_SIZE];
-	size_t n_top, n_asked;
-	int64_t top_looked;
-	bool top_fresh; /* it was read whole, and nothing was put since */
 };
+
+static void reading_clear(struct reading *r)
+{
+	store_listing_release(&r->there);
+	store_listing_release(&r->asked);
+	r->fresh = false;
+}
 
 struct folders *folders_new(struct env *env)
 {
@@ -45,6 +54,8 @@ void folders_free(struct folders *f)
 {
 	if (!f)
 		return;
+	reading_clear(&f->top);
+	reading_clear(&f->below);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -92,15 +103,6 @@ bool folders_take(struct folders *f, const char *folder)
 
 /* --- looking around */
 
-/* Of a folder named by one digit or letter; 0 for all others. */
-static uint64_t bit_of(const char *name)
-{
-	static const char names[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-	const char *at = *name && !name[1] ? strchr(names, *name) : NULL;
-
-	return at ? UINT64_C(1) << (at - names) : 0;
-}
-
 struct dirent *folder_next(DIR *dir, const char *folder)
 {
 	struct dirent *entry;
@@ -115,21 +117,31 @@ struct dirent *folder_next(DIR *dir, const char *folder)
 	return entry;
 }
 
-/* What is in the folder above; nothing is fresh where it cannot be read. */
-static void look_around(struct folders *f, int root)
+static void read_names(struct folders *f, struct reading *r, DIR *dir)
+{
+	struct dirent *entry;
+
+	reading_clear(r);
+	r->looked = f->env->ticks(f->env);
+	while ((entry = folder_next(dir, r->above)))
+		store_listing_add(&r->there, entry->d_name);
+	r->fresh = errno == 0;
+}
+
+/* Nothing is fresh where it cannot be read; where it is not there, nothing is in it. */
+static void look_around(struct folders *f, struct reading *r, int root)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	struct dirent *entry;
-	DIR *dir;
 	int fd;
+	DIR *dir;
 
-	f->looked = f->env->ticks(f->env);
-	f->present = f->fresh = 0;
-	fd = sys_openat(root, f->above, flags, 0);
+	reading_clear(r);
+	fd = sys_openat(root, r->above, flags, 0);
 	if (fd < 0) {
 		if (errno == ENOENT) {
-			f->fresh = UINT64_MAX;
-			lack(f, f->above);
+			r->looked = f->env->ticks(f->env);
+			r->fresh = true;
+			lack(f, r->above);
 		}
 		return;
 	}
@@ -138,109 +150,71 @@ static void look_around(struct folders *f, int root)
 		sys_close(fd);
 		return;
 	}
-	while ((entry = folder_next(dir, f->above)))
-		f->present |= bit_of(entry->d_name);
-	if (errno == 0)
-		f->fresh = UINT64_MAX;
+	read_names(f, r, dir);
 	closedir(dir);
-}
-
-static bool among(char v[][NAME_SIZE], size_t n, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (strcmp(v[i], name) == 0)
-			return true;
-	return false;
-}
-
-static void read_names(struct folders *f, DIR *dir)
-{
-	struct dirent *entry;
-
-	f->top_looked = f->env->ticks(f->env);
-	f->n_top = f->n_asked = 0;
-	while ((entry = folder_next(dir, ".")) && f->n_top < TOP)
-		if (strlen(entry->d_name) < NAME_SIZE)
-			strcpy(f->top[f->n_top++], entry->d_name);
-	f->top_fresh = !entry && errno == 0;
-}
-
-static void read_top(struct folders *f, int root)
-{
-	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd = sys_openat(root, ".", flags, 0);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-	f->top_fresh = false;
-	if (dir) {
-		read_names(f, dir);
-		closedir(dir);
-	} else if (fd >= 0) {
-		sys_close(fd);
-	}
 }
 
 void folders_begin(struct folders *f, DIR *top)
 {
 	pthread_mutex_lock(&f->lock);
-	read_names(f, top);
+	strcpy(f->top.above, ".");
+	read_names(f, &f->top, top);
 	pthread_mutex_unlock(&f->lock);
 }
 
 void folders_put(struct folders *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->top_fresh = false;
-	f->fresh = 0;
+	f->top.fresh = f->below.fresh = false;
 	pthread_mutex_unlock(&f->lock);
 }
 
-/*
- * One that was there when the top was read is opened at once. Of another a look would be
- * a trip as well, but tell of no other.
- */
-static bool top_absent(struct folders *f, int root, const char *folder)
+/* Unsorted: few names. */
+static bool among(const struct store_listing *l, const char *name)
 {
-	bool absent = false;
+	size_t i;
 
-	pthread_mutex_lock(&f->lock);
-	if (strlen(folder) < NAME_SIZE && !among(f->top, f->n_top, folder)) {
-		if (!f->top_fresh || f->n_asked == TOP ||
-		    among(f->asked, f->n_asked, folder) ||
-		    f->env->ticks(f->env) - f->top_looked > AROUND)
-			read_top(f, root);
-		absent = f->top_fresh && !among(f->top, f->n_top, folder);
-		if (absent) {
-			strcpy(f->asked[f->n_asked++], folder);
-			lack(f, folder);
-		}
+	for (i = 0; i < l->n; i++)
+		if (strcmp(l->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * One that was there is opened at once. Of another a look would be a trip as well, but
+ * tell of no other.
+ */
+static bool absent_from(
+    struct folders *f, struct reading *r, int root, const char *above, const char *name)
+{
+	bool same = strcmp(r->above, above) == 0;
+
+	if (same && among(&r->there, name))
+		return false;
+	if (!same || !r->fresh || among(&r->asked, name) ||
+	    f->env->ticks(f->env) - r->looked > AROUND) {
+		strcpy(r->above, above);
+		look_around(f, r, root);
 	}
-	pthread_mutex_unlock(&f->lock);
-	return absent;
+	if (!r->fresh || among(&r->there, name))
+		return false;
+	store_listing_add(&r->asked, name);
+	return true;
 }
 
 bool folders_absent(struct folders *f, int root, const char *folder)
 {
 	const char *slash = strchr(folder, '/');
-	uint64_t bit = slash ? bit_of(slash + 1) : 0;
-	char above[NAME_SIZE];
+	char above[NAME_SIZE] = ".";
 	bool absent;
 
-	if (*folder && !slash)
-		return top_absent(f, root, folder);
-	if (!bit || (size_t)(slash - folder) >= sizeof above)
+	if (!*folder || (slash && (size_t)(slash - folder) >= sizeof above))
 		return false;
-	snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);
+	if (slash)
+		snprintf(above, sizeof above, "%.*s", (int)(slash - folder), folder);
 	pthread_mutex_lock(&f->lock);
-	if (strcmp(above, f->above) != 0 || !(f->fresh & bit) ||
-	    f->env->ticks(f->env) - f->looked > AROUND) {
-		strcpy(f->above, above);
-		look_around(f, root);
-	}
-	absent = (f->fresh & bit) && !(f->present & bit);
-	f->fresh &= ~bit;
+	absent = absent_from(f, slash ? &f->below : &f->top, root, above,
+	    slash ? slash + 1 : folder);
 	if (absent)
 		lack(f, folder);
 	pthread_mutex_unlock(&f->lock);
