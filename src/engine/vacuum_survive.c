@@ -192,12 +192,13 @@ static void note_damage(struct saving *s, const struct held *h)
 	monitor_problem(s->x->m, PROBLEM_DAMAGED, span_str(name), &why);
 }
 
-/* The frames that hold any of the group, in order. */
+/* The frames that hold any of the group, in order; the last came with the opening. */
 static bool read_opened(struct saving *s, const struct held *h, struct err *e)
 {
 	const struct directory *d = &s->bundle->dir;
 	uint32_t *frames = mem_array(s->n_group, sizeof *frames), f;
-	size_t n = 0, i;
+	struct buf stored = BUF_EMPTY;
+	size_t n = 0, far = 0, i;
 	bool ok;
 
 	for (i = 0; i < s->n_group && s->group[i]->slot < d->n_chunks; i++) {
@@ -205,7 +206,15 @@ static bool read_opened(struct saving *s, const struct held *h, struct err *e)
 		if (n == 0 || frames[n - 1] != f)
 			frames[n++] = f;
 	}
-	ok = n == 0 || read_frames(s, h, frames, n, e);
+	while (far < n && d->frames[frames[far]].at < s->bundle->tail_at)
+		far++;
+	ok = far == 0 || read_frames(s, h, frames, far, e);
+	for (i = far; ok && i < n; i++) {
+		buf_clear(&stored);
+		ok = frame_get(s->x->repo, s->bundle, frames[i], &stored, e) &&
+		    on_frame(s, frames[i], buf_span(&stored), e);
+	}
+	buf_release(&stored);
 	free(frames);
 	return ok;
 }
