@@ -55,6 +55,7 @@ struct string_list {
 
 void string_list_add(struct string_list *l, struct span s);
 bool string_list_has(const struct string_list *l, const char *s);
+void string_list_want(struct string_list *l, const char *s); /* adds what it has not */
 void string_list_release(struct string_list *l);
 
 /*

@@ -34,6 +34,12 @@ bool string_list_has(const struct string_list *l, const char *s)
 	return false;
 }
 
+void string_list_want(struct string_list *l, const char *s)
+{
+	if (!string_list_has(l, s))
+		string_list_add(l, span_str(s));
+}
+
 void string_list_release(struct string_list *l)
 {
 	size_t i;

@@ -1,5 +1,6 @@
 /* bale client list, bale client retire */
 #include "cli/cli.h"
+#include "cli/status.h"
 #include "cli/text.h"
 #include "engine/client_list.h"
 
@@ -70,7 +71,10 @@ static void list(struct cli *c, const struct client_list *l)
 		show_text(c, &l->v[i]);
 		show_json(c, &l->v[i]);
 	}
+	if (l->unreadable)
+		c->status = STATUS_DAMAGE;
 	line_count(line, "clients", l->n);
+	line_count(line, "unreadable", l->unreadable);
 	cli_summary(c, line);
 }
 
@@ -94,7 +98,7 @@ static bool run(struct cli *c, struct err *e)
 {
 	char **args = c->options.args;
 	bool retires = strcmp(args[0], "retire") == 0;
-	struct client_list l = {NULL, 0, 0};
+	struct client_list l = {NULL, 0, 0, 0};
 	bool ok;
 
 	if (!retires && strcmp(args[0], "list") != 0)
@@ -106,8 +110,9 @@ static bool run(struct cli *c, struct err *e)
 	if (!retires && c->options.n_args > 1)
 		return err_set(
 		    e, ERR_USAGE, "client list: one argument too many: %s", args[1]);
-	ok = cli_open(c, e) && client_list_read(c->repo, c->cache_dir, &l, e) &&
-	     (!retires || retire(c, &l, e));
+	ok = cli_open(c, e) &&
+	    client_list_read(c->repo, c->cache_dir, &c->listener.monitor, &l, e) &&
+	    (!retires || retire(c, &l, e));
 	if (ok && !retires)
 		list(c, &l);
 	client_list_release(&l);

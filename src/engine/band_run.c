@@ -197,8 +197,7 @@ static void carry_seen(struct band_run *r)
 	size_t i;
 
 	for (i = 0; i < r->client.seen.n; i++)
-		if (!string_list_has(&r->seen, r->client.seen.v[i]))
-			string_list_add(&r->seen, span_str(r->client.seen.v[i]));
+		string_list_want(&r->seen, r->client.seen.v[i]);
 }
 
 /* Steps B3 and B4 (docs/protocol.md): tombstones first, then bundles. */

@@ -152,8 +152,8 @@ void client_state_ended(struct client_state *s, const char *band)
 
 void client_state_meet(struct client_state *s, const char *id)
 {
-	if (strcmp(s->id, id) != 0 && !string_list_has(&s->met, id))
-		string_list_add(&s->met, span_str(id));
+	if (strcmp(s->id, id) != 0)
+		string_list_want(&s->met, id);
 }
 
 void client_state_found(struct repo *r, const char *cache_dir)

@@ -80,7 +80,7 @@ static void take_band(struct client_list *l, const char *client, enum band_file 
 }
 
 static bool read_client(struct repo *r, struct client_list *l, const struct bands *bands,
-    const char *client, struct err *e)
+    const char *client, struct monitor *m, struct err *e)
 {
 	struct err why = ERR_EMPTY;
 	bool tail = false, ok = true;
@@ -92,10 +92,15 @@ static bool read_client(struct repo *r, struct client_list *l, const struct band
 		if (strcmp(bands->v[i].name.client, client) != 0 || band_is_trace(&bands->v[i]))
 			continue;
 		err_clear(&why);
-		if (band_read(r, &bands->v[i], &kind, &b, &why))
+		if (band_read(r, &bands->v[i], &kind, &b, &why)) {
 			take_band(l, client, kind, &b, &tail);
-		else
+		} else {
 			ok = err_is_unreadable(&why);
+			if (ok)
+				monitor_problem(m, PROBLEM_DAMAGED,
+				    span_str(bands->v[i].name.text), &why);
+			l->unreadable += ok;
+		}
 		band_release(&b);
 	}
 	if (!ok)
@@ -103,7 +108,8 @@ static bool read_client(struct repo *r, struct client_list *l, const struct band
 	return ok;
 }
 
-static bool read_bands(struct repo *r, struct client_list *l, struct err *e)
+static bool read_bands(
+    struct repo *r, struct client_list *l, struct monitor *m, struct err *e)
 {
 	struct bands bands = {NULL, 0, 0};
 	char id[CLIENT_SIZE + 1];
@@ -114,7 +120,7 @@ static bool read_bands(struct repo *r, struct client_list *l, struct err *e)
 	/* Those that roll-calls add have no band to read. */
 	for (i = 0, n = l->n; ok && i < n; i++) {
 		memcpy(id, l->v[i].id, sizeof id);
-		ok = read_client(r, l, &bands, id, e);
+		ok = read_client(r, l, &bands, id, m, e);
 	}
 	bands_release(&bands);
 	return ok;
@@ -162,11 +168,11 @@ static int by_id(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-bool client_list_read(
-    struct repo *r, const char *cache_dir, struct client_list *out, struct err *e)
+bool client_list_read(struct repo *r, const char *cache_dir, struct monitor *m,
+    struct client_list *out, struct err *e)
 {
-	*out = (struct client_list){NULL, 0, 0};
-	if (!read_bands(r, out, e) || !read_registrations(r, out, e))
+	*out = (struct client_list){NULL, 0, 0, 0};
+	if (!read_bands(r, out, m, e) || !read_registrations(r, out, e))
 		return false;
 	read_notes(r, cache_dir, out);
 	if (out->n > 0)
@@ -183,7 +189,7 @@ void client_list_release(struct client_list *l)
 		free(l->v[i].user);
 	}
 	free(l->v);
-	*l = (struct client_list){NULL, 0, 0};
+	*l = (struct client_list){NULL, 0, 0, 0};
 }
 
 bool client_list_find(const struct client_list *l, const char *text,

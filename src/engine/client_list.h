@@ -6,6 +6,7 @@
 #ifndef BALE_ENGINE_CLIENT_LIST_H
 #define BALE_ENGINE_CLIENT_LIST_H
 
+#include "base/monitor.h"
 #include "format/band.h"
 #include "repo/repo.h"
 
@@ -22,14 +23,15 @@ struct listed_client {
 struct client_list {
 	struct listed_client *v; /* ascending by id */
 	size_t n, cap;
+	uint64_t unreadable; /* bands that could have told more: each was named */
 };
 
 /*
  * Whoever has a band, or is registered, or is told of by the newest band of another or by
- * this client's own notes. Bands that cannot be read are passed over.
+ * this client's own notes. Bands that cannot be read are named and counted.
  */
-bool client_list_read(
-    struct repo *r, const char *cache_dir, struct client_list *out, struct err *e);
+bool client_list_read(struct repo *r, const char *cache_dir, struct monitor *m,
+    struct client_list *out, struct err *e);
 void client_list_release(struct client_list *l);
 
 /*

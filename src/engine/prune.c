@@ -191,7 +191,7 @@ static bool count(struct prune *p, struct err *e)
 
 static bool tell(struct prune *p, struct err *e)
 {
-	for (size_t i = 0; i < p->n_members; i++) {
+	for (size_t i = 0; p->o->decision && i < p->n_members; i++) {
 		const struct member *x = &p->members[i];
 
 		if (x->candidate &&

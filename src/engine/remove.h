@@ -33,7 +33,7 @@ struct prune_options {
 	bool dry_run;
 	const char *cache_dir;          /* may be NULL */
 	const volatile bool *stop;      /* may be NULL */
-	/* Told of each snapshot, oldest first, before any is removed. */
+	/* Told of each snapshot, oldest first, before any is removed; may be NULL. */
 	bool (*decision)(void *arg, const struct candidate *c, uint64_t frees, struct err *e);
 	void *arg;
 };

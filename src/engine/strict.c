@@ -26,14 +26,9 @@ static bool enlist(struct band_run *r, struct err *e)
 	return true;
 }
 
-static bool arrives_late(const struct repo *r)
-{
-	return r->store->mount != MOUNT_THROUGH && !r->settle;
-}
-
 bool strict_register(struct band_run *r, struct err *e)
 {
-	return !(r->distrusts || arrives_late(r->repo)) || enlist(r, e);
+	return !(r->distrusts || repo_arrives_late(r->repo)) || enlist(r, e);
 }
 
 /*
@@ -61,7 +56,7 @@ bool strict_find(struct band_run *r, const struct store_listing *l, struct err *
 	size_t i;
 
 	/* One that cannot be read is one. */
-	r->strict = arrives_late(r->repo) || !ok || clients_any(&all);
+	r->strict = repo_arrives_late(r->repo) || !ok || clients_any(&all);
 	for (i = 0; i < all.n; i++)
 		client_state_meet(&r->client, all.v[i].id);
 	/* It stays so, even if no registration is seen any more. */
@@ -210,8 +205,7 @@ static void take_leave(struct band_run *r, const struct band *b)
 	for (i = 0; i < b->n_roll; i++)
 		client_state_meet(&r->client, b->roll[i].client);
 	for (i = 0; !MUTANT(LEAVE_BLIND) && i < b->seen.n; i++)
-		if (!string_list_has(&r->client.seen, b->seen.v[i]))
-			string_list_add(&r->client.seen, span_str(b->seen.v[i]));
+		string_list_want(&r->client.seen, b->seen.v[i]);
 }
 
 /* From a tail of a client that has leave itself, and has seen a band of this one. */

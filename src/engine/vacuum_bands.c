@@ -286,7 +286,7 @@ static bool read_all(struct vac *v, struct err *e)
 bool vac_read_bands(struct vac *v, struct err *e)
 {
 	v->strict = v->o->strict || v->noted || clients_any(&v->clients) ||
-	    (v->repo->store->mount != MOUNT_THROUGH && !v->repo->settle);
+	    repo_arrives_late(v->repo);
 	bands_of_listing(&v->lists[VAC_BANDS], &v->bands);
 	v->v = mem_array(v->bands.n + 1, sizeof *v->v);
 	v->n_v = v->bands.n;

@@ -75,7 +75,7 @@ static uint32_t ids_offset(const struct directory *d, size_t encoded)
  */
 static bool is_late(const struct vac *v, const struct vac_band *run)
 {
-	if (!v->strict || v->repo->store->mount == MOUNT_THROUGH || v->repo->settle)
+	if (!v->strict || !repo_arrives_late(v->repo))
 		return false;
 	if (!run)
 		return true;

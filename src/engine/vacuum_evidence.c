@@ -10,12 +10,6 @@
 #include "base/mutant.h"
 #include "engine/vacuum_run.h"
 
-static void ask(struct string_list *asked, const char *client)
-{
-	if (!string_list_has(asked, client))
-		string_list_add(asked, span_str(client));
-}
-
 /*
  * The tail of a band, also of one that was removed, which is read once; NULL where it
  * cannot be had.
@@ -72,7 +66,7 @@ static bool unbroken(
 		tail = tail_of(x, b);
 		ok = tail != NULL;
 		for (i = 0; ok && !MUTANT(NAMED_UNASKED) && i < tail->n_roll; i++)
-			ask(asked, tail->roll[i].client);
+			string_list_want(asked, tail->roll[i].client);
 		if (ok && band_name_parse(span_str(tail->prev), &prev) && prev.counter > base &&
 		    !MUTANT(GAPS)) {
 			ok = prev.counter < b->info->name.counter;
@@ -114,13 +108,13 @@ bool vacuum_evident(struct vacuum *x, const struct vac_stone *s)
 	bool ok = true;
 	size_t i;
 
-	ask(&asked, x->band.client.id);
+	string_list_want(&asked, x->band.client.id);
 	for (i = 0; i < x->band.client.met.n; i++)
-		ask(&asked, x->band.client.met.v[i]);
+		string_list_want(&asked, x->band.client.met.v[i]);
 	for (i = 0; i < x->v.clients.n; i++)
-		ask(&asked, x->v.clients.v[i].id);
+		string_list_want(&asked, x->v.clients.v[i].id);
 	for (i = 0; i < x->v.n_v; i++)
-		ask(&asked, x->v.v[i].info->name.client);
+		string_list_want(&asked, x->v.v[i].info->name.client);
 	for (i = 0; ok && i < asked.n; i++) {
 		ok = evident(x, asked.v[i], s->name, &asked);
 		if (!ok)

@@ -105,6 +105,15 @@ bool repo_open_with(struct store *store, struct env *env, const struct repo_open
 
 void repo_close(struct repo *r); /* and its store; NULL is harmless */
 
+/*
+ * Whether what is put here may be lost after the put has succeeded: the mount uploads
+ * later, and nothing tells when.
+ */
+static inline bool repo_arrives_late(const struct repo *r)
+{
+	return r->store->mount != MOUNT_THROUGH && !r->settle;
+}
+
 struct key_info {
 	char name[NAME_MAX_LEN + 1];
 	struct key_slot slot;
@@ -116,6 +125,7 @@ struct key_info {
  * in keys/ under a name that is not a slot's is left alone.
  */
 bool repo_keys(struct repo *r, struct key_info **out, size_t *n, struct err *e);
+
 /*
  * Wrap the key for another secret. ops and mem count for a passphrase only. ERR_USAGE in
  * an unencrypted repository. Main thread only.

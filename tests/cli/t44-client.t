@@ -100,4 +100,13 @@ BALE_CACHE_DIR="$T/cache.stranger" bale_is 1 "a new one has none" vacuum --run
 says "not known to the others" "which is told"
 bale_is 0 "whole" validate --full
 
+# Of a client whose newest run is damaged.
+"$BALE" backup -q --set home src
+newest=$(find repo2/bands -name '*-tail-*' | sort | tail -n 1)
+chmod u+w "$newest"
+echo x >"$newest"
+bale_is 4 "a list where one run cannot be read" client list --no-cache --json
+is "$(field .unreadable)" 1 "says so"
+says "$(basename "$newest" | cut -d - -f 1)" "and which"
+
 finish

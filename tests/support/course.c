@@ -438,20 +438,11 @@ void course_remove(struct course *c, int client, unsigned snap)
 	repo_close(r);
 }
 
-static bool decided(void *arg, const struct candidate *x, uint64_t frees, struct err *e)
-{
-	(void)arg;
-	(void)x;
-	(void)frees;
-	(void)e;
-	return true;
-}
-
 void course_prune(struct course *c, int client, unsigned keep)
 {
 	struct repo *r = begin(c, client, RUN_PRUNE);
 	struct retention policy = {.count = {[KEEP_LAST] = keep}};
-	struct prune_options o = {.policy = &policy, .decision = decided};
+	struct prune_options o = {.policy = &policy};
 	struct prune_result res = {0};
 	struct err e = ERR_EMPTY;
 	bool ok = r && prune_run(r, &o, NULL, &res, &e);

@@ -67,7 +67,7 @@ static void read_list(struct world *w, struct client_list *l)
 {
 	struct err e = ERR_EMPTY;
 
-	if (!client_list_read(w->repo, w->cache, l, &e))
+	if (!client_list_read(w->repo, w->cache, NULL, l, &e))
 		fail_msg("%s", e.text);
 }
 
@@ -136,6 +136,7 @@ static void test_list(void **state)
 	note(&w, self);
 	read_list(&w, &l);
 	assert_int_equal(l.n, 5);
+	assert_int_equal(l.unreadable, 1);
 	c = find(&l, TEST_CLIENT);
 	assert_string_equal(c->host, "ana");
 	assert_int_equal(c->bands, 3);

@@ -110,19 +110,10 @@ static bool removed_both(struct scene *w, struct repo *r)
 	return is_removed(w, r, 1) && is_removed(w, r, 2);
 }
 
-static bool decided(void *arg, const struct candidate *c, uint64_t frees, struct err *e)
-{
-	(void)arg;
-	(void)c;
-	(void)frees;
-	(void)e;
-	return true;
-}
-
 static bool prune(struct repo *r, bool dry_run, struct err *e)
 {
 	struct retention policy = {.count = {[KEEP_LAST] = 1}};
-	struct prune_options o = {.policy = &policy, .dry_run = dry_run, .decision = decided};
+	struct prune_options o = {.policy = &policy, .dry_run = dry_run};
 	struct prune_result result;
 
 	return prune_run(r, &o, NULL, &result, e);

@@ -178,15 +178,6 @@ static const char *first_put(const struct watch *w)
 	return i < w->n ? w->v[i].folder : "";
 }
 
-static bool decided(void *arg, const struct candidate *c, uint64_t frees, struct err *e)
-{
-	(void)arg;
-	(void)c;
-	(void)frees;
-	(void)e;
-	return true;
-}
-
 /* --- S3: leave */
 
 static void test_leave(void **state)
@@ -245,7 +236,7 @@ static void test_leave_of_unknowing(void **state)
 static void test_prune_registers_nobody(void **state)
 {
 	struct retention policy = {.count = {[KEEP_LAST] = 1}};
-	struct prune_options o = {.policy = &policy, .decision = decided};
+	struct prune_options o = {.policy = &policy};
 	struct prune_result res;
 	struct err e = ERR_EMPTY;
 	struct world x;
