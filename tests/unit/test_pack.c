@@ -434,7 +434,7 @@ static void test_spool(void **state)
 	scratch_free(dir);
 }
 
-static unsigned written;
+static _Atomic unsigned written; /* by several threads */
 
 static int count_writes(enum sys_call call, const char *path)
 {

@@ -370,10 +370,10 @@ static void test_flips_full(void **state)
 		fixture_setup(&f, encrypted);
 		l = files_of(f.clean);
 		for (size_t i = 0; i < l.n; i++) {
-			size_t n = l.v[i].bytes.n;
+			size_t n = l.v[i].bytes.n, step = stride(n / 20 + 1);
 			struct expected x = {.known = false};
 
-			for (size_t at = i % 7; at < n; at += n / 20 + 1) {
+			for (size_t at = i % 7; at < n; at += step) {
 				struct store *s = with_flip(&f, &l.v[i], at);
 				struct hearing h;
 
