@@ -203,18 +203,23 @@ static bool read_listed(struct vac *v, bool condemned, struct err *e)
 	struct deltas *deltas = deltas_new(v->repo);
 	struct buf plain = BUF_EMPTY;
 	struct id id;
-	size_t i;
+	size_t i, n = 0, done = 0;
 	bool ok = true;
 
-	for (i = 0; i < l->n; i++)
-		if (id_of_name(l->names[i], &id) && !map_get(&v->superseded, &id) &&
-		    vac_names(&v->files, VAC_INDEX, l->names[i]) == condemned)
-			deltas_add(deltas, &id);
+	for (i = 0; i < l->n; i++) {
+		if (!id_of_name(l->names[i], &id) || map_get(&v->superseded, &id) ||
+		    vac_names(&v->files, VAC_INDEX, l->names[i]) != condemned)
+			continue;
+		deltas_add(deltas, &id);
+		n++;
+	}
 	for (i = 0; ok && i < l->n; i++) {
 		if (!id_of_name(l->names[i], &id) || map_get(&v->superseded, &id) ||
 		    vac_names(&v->files, VAC_INDEX, l->names[i]) != condemned)
 			continue;
-		ok = !vac_stopped(v, e) && read_delta(v, deltas, &id, &plain, e);
+		ok = !vac_stopped(v, e) && vac_remind(v, VAC_INDEX, done, n - done, e) &&
+		    read_delta(v, deltas, &id, &plain, e);
+		done++;
 	}
 	deltas_free(deltas);
 	buf_release(&plain);

@@ -247,6 +247,16 @@ extern const char *const vac_folders[VAC_FOLDERS];
 /* The head of the repository, then every folder, twice. */
 bool vac_list(struct vac *v, struct err *e);
 
+/*
+ * Before another file of a folder is read, of which so many have been and about so many
+ * are left: now and then, if they are many, the folder is listed again, and nothing made
+ * of it. Most mounts remember for some seconds what a listing has told; a name that they
+ * have forgotten costs one trip more, and through FUSE those of a folder are looked up
+ * one by one, however many ask.
+ */
+bool vac_remind(
+    struct vac *v, enum vac_folder folder, size_t done, size_t left, struct err *e);
+
 /* What was there and is not any more must have been condemned. */
 bool vac_check_vanished(struct vac *v, struct err *e);
 

@@ -12,6 +12,9 @@
 #include "engine/vacuum_internal.h"
 #include "repo/lists.h"
 
+#define REMIND       1000 /* files that are read, until their folder is listed again */
+#define REMIND_LEAST 250  /* fewer are not worth it */
+
 const char *const vac_folders[VAC_FOLDERS] = {
     "bands", "index", "tombstones", "health", "marks", "clients", "keys", "", "hunks",
     "data/0", "data/1", "data/2", "data/3", "data/4", "data/5", "data/6", "data/7",
@@ -91,6 +94,18 @@ bool vac_list(struct vac *v, struct err *e)
 	}
 	for (i = 0; i < VAC_FOLDERS; i++)
 		store_listing_release(&first[i]);
+	return ok;
+}
+
+bool vac_remind(
+    struct vac *v, enum vac_folder folder, size_t done, size_t left, struct err *e)
+{
+	struct store_listing l = {NULL, 0, 0};
+	bool ok = true;
+
+	if (done % REMIND == 0 && left >= REMIND_LEAST)
+		ok = repo_list(v->repo, vac_folders[folder], &l, e);
+	store_listing_release(&l);
 	return ok;
 }
 

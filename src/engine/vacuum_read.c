@@ -212,13 +212,13 @@ static bool take_stored(struct vac *v, const struct vac_chunk *c, size_t n, stru
 {
 	struct lane *lane = lane_new(v->readers);
 	struct run *r;
-	size_t next = 0;
+	size_t next = 0, runs = 0;
 	bool ok = true;
 
 	for (;;) {
 		while (ok && next < n && may_begin(v, lane)) {
-			r = run_make(v, c + next, n - next, e);
-			ok = r != NULL;
+			ok = vac_remind(v, VAC_HUNKS, runs++, n - next, e) &&
+			    (r = run_make(v, c + next, n - next, e));
 			if (!ok)
 				break;
 			next += r->n;

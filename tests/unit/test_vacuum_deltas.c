@@ -14,10 +14,12 @@
 #include "band/bands.h"
 #include "engine/remove.h"
 #include "engine/validate.h"
+#include "format/delta.h"
 #include "tests/support/bytes.h"
 #include "tests/support/scratch.h"
 #include "tests/support/stores.h"
 #include "tests/support/vacuum_do.h"
+#include "tests/support/watch.h"
 
 #define FEW 16
 
@@ -171,11 +173,60 @@ static void test_cleaned(void **state)
 	env_fixed_free(env);
 }
 
+/* So many more, of runs of which nothing else is left; they tell of no bundle. */
+static void put_deltas(struct store *s, unsigned n)
+{
+	struct delta_writer w = DELTA_WRITER_EMPTY;
+	struct repo *r = backup_open(s);
+	struct buf plain = BUF_EMPTY;
+	struct err e = ERR_EMPTY;
+	char run[64];
+	struct id name;
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(run, sizeof run, "20200101000000-0123456789abcdef-%06u", i);
+		plain.n = 0;
+		delta_encode(&w, span_str(run), &plain);
+		assert_true(repo_put_delta(r, buf_span(&plain), &name, NULL, &e));
+	}
+	buf_release(&plain);
+	repo_close(r);
+}
+
+/*
+ * Mounts forget after some seconds what a listing told them of names, and to read very
+ * many files takes longer: their folder is listed again on the way.
+ */
+static void test_listed_again(void **state)
+{
+	static const unsigned more[] = {1100, 1300, 2300};
+	struct env *env = env_fixed_new(0, 0, 1);
+	struct vacuum_options o;
+	struct vacuum_result res;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct store *s = store_mem_new(env);
+		struct watch w;
+
+		backup_init(s, true, 1);
+		put_deltas(s, more[i]);
+		watch_init(&w, s);
+		vacuum_do_init(&o);
+		vacuum_must(&w.store, &o, &res);
+		assert_int_equal(watch_count(&w, OP_LIST, "index"), 3 + i);
+		watch_release(&w);
+		store_free(s);
+	}
+	env_fixed_free(env);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_bounded),
 	    cmocka_unit_test(test_cleaned),
+	    cmocka_unit_test(test_listed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
