@@ -241,10 +241,10 @@ static bool find_client(struct scene *w, struct repo *r, struct client_list *l,
 {
 	char id[CLIENT_SIZE + 1];
 
-	*l = (struct client_list){NULL, 0, 0};
+	*l = (struct client_list){NULL, 0, 0, 0};
 	/* YYYYMMDDHHMMSS-<client>-<counter> */
 	snprintf(id, sizeof id, "%.*s", CLIENT_SIZE, w->band[1] + 15);
-	return client_list_read(r, NULL, l, e) && client_list_find(l, id, out, e);
+	return client_list_read(r, NULL, NULL, l, e) && client_list_find(l, id, out, e);
 }
 
 static bool run_retire(struct scene *w, struct repo *r, struct err *e)
