@@ -35,11 +35,11 @@ static void add_word(struct buf *out, const char *word)
 	buf_printf(out, "%s%s", out->n ? ", " : "", word);
 }
 
-static void show_text(struct cli *c, const struct listed_client *k)
+static void show_text(struct cli *c, const struct listed_client *k, size_t width)
 {
 	struct buf host = BUF_EMPTY, first = BUF_EMPTY, last = BUF_EMPTY, words = BUF_EMPTY;
 
-	text_name(&host, span_str(k->host));
+	text_padded(&host, span_str(k->host), width);
 	if (k->bands > 0) {
 		text_local_time(&first, k->first);
 		text_local_time(&last, k->last);
@@ -50,7 +50,7 @@ static void show_text(struct cli *c, const struct listed_client *k)
 		add_word(&words, "retired");
 	if (k->registered)
 		add_word(&words, k->leave ? "registered" : "registered, without leave yet");
-	report_text(&c->report, "%s  %-16s  %-19s  %-19s %6llu  %s\n", k->id, buf_str(&host),
+	report_text(&c->report, "%s  %s  %-19s  %-19s %6llu  %s\n", k->id, buf_str(&host),
 	    buf_str(&first), buf_str(&last), (unsigned long long)k->bands, buf_str(&words));
 	buf_release(&host);
 	buf_release(&first);
@@ -61,14 +61,18 @@ static void show_text(struct cli *c, const struct listed_client *k)
 static void list(struct cli *c, const struct client_list *l)
 {
 	json_t *line = line_new("summary");
+	size_t width = strlen("host");
 
+	for (size_t i = 0; i < l->n; i++)
+		if (text_width(span_str(l->v[i].host)) > width)
+			width = text_width(span_str(l->v[i].host));
 	if (l->n > 0)
-		report_text(&c->report, "%-16s  %-16s  %-19s  %-19s %6s\n", "client", "host",
-		    "first run", "last run", "runs");
+		report_text(&c->report, "%-16s  %-*s  %-19s  %-19s %6s\n", "client",
+		    (int)width, "host", "first run", "last run", "runs");
 	else
 		report_text(&c->report, "no clients\n");
 	for (size_t i = 0; i < l->n; i++) {
-		show_text(c, &l->v[i]);
+		show_text(c, &l->v[i], width);
 		show_json(c, &l->v[i]);
 	}
 	if (l->unreadable)

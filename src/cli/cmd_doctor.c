@@ -36,7 +36,9 @@ struct advices {
 
 static void add_time(struct buf *out, double seconds)
 {
-	if (seconds < 0.9995)
+	if (seconds < 0.00005)
+		buf_add_str(out, "< 0.1 ms");
+	else if (seconds < 0.9995)
 		buf_printf(out, "%.1f ms", seconds * 1000);
 	else
 		text_duration(out, seconds);
@@ -139,6 +141,17 @@ static void show_space(struct report *r, const struct doctor_result *result)
 	buf_release(&text);
 }
 
+static void show_files(struct report *r, const char *how, uint64_t n, const char *what)
+{
+	struct buf text = BUF_EMPTY;
+
+	text_counted(&text, n, "file", "files");
+	if (n > 0)
+		report_text(
+		    r, "%-8s  %s in the folder doctor, %s\n", how, buf_str(&text), what);
+	buf_release(&text);
+}
+
 static void show_end(struct cli *c, enum mount_class class, const struct doctor_result *r,
     const struct advices *advice)
 {
@@ -148,15 +161,9 @@ static void show_end(struct cli *c, enum mount_class class, const struct doctor_
 	report_text(&c->report, "deletion  %s\n", advice_deletion_text(deletion));
 	for (size_t i = 0; i < advice->n; i++)
 		report_text(&c->report, "advice    %s\n", advice->texts[i]);
-	if (r->litter)
-		report_text(&c->report,
-		    "left      %u files in the folder doctor, which may be deleted\n",
-		    r->litter);
-	if (r->others)
-		report_text(&c->report,
-		    "found     %zu files in the folder doctor: another run is at it, or "
-		    "they are left from one that was killed and may be deleted\n",
-		    r->others);
+	show_files(&c->report, "left", r->litter, "to be deleted by hand");
+	show_files(&c->report, "found", r->others,
+	    "of another run, or left from one that was killed and to be deleted by hand");
 	report_text(&c->report,
 	    r->ok ? "Everything that bale asks of a storage works here.\n"
 		  : "Not everything that bale asks of a storage works here.\n");

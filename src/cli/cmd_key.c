@@ -13,7 +13,7 @@ static void show_unusable(struct cli *c, const struct key_info *k)
 {
 	json_t *line = line_new("key");
 
-	report_text(&c->report, "%s  not usable: %s\n", k->name, k->why.text);
+	report_text(&c->report, "%-26s  not usable: %s\n", k->name, k->why.text);
 	line_text(line, "key", k->name);
 	line_text(line, "kind", "unusable");
 	line_text(line, "error", k->why.text);
@@ -47,6 +47,9 @@ static bool list(struct cli *c, struct err *e)
 
 	if (!repo_keys(c->repo, &keys, &n, e))
 		return false;
+	if (n > 0)
+		report_text(&c->report, "%-26s  %-10s  %-19s  %s\n", "key", "kind", "made",
+		    "label");
 	for (size_t i = 0; i < n; i++) {
 		if (keys[i].why.kind == ERR_NONE)
 			show(c, &keys[i]);

@@ -59,8 +59,8 @@ static void show_text(struct listing *l, const struct band_info *info,
 		   bytes = BUF_EMPTY, stored = BUF_EMPTY, tags = BUF_EMPTY;
 
 	if (l->shown == 0)
-		report_text(&l->c->report, "%-36s  %-19s  %-12s %10s %11s %11s\n",
-		    "snapshot", "begun", "set", "files", "size", "stored");
+		report_text(&l->c->report, "%-36s  %-19s  %10s %11s %11s  %s\n", "snapshot",
+		    "begun", "files", "size", "stored", "set");
 	text_local_time(&when, time_seconds(b->start));
 	text_name(&set, span_str(b->set ? b->set : ""));
 	text_count(&files, b->totals.files);
@@ -72,9 +72,9 @@ static void show_text(struct listing *l, const struct band_info *info,
 		buf_add_str(&tags, "  #");
 		text_name(&tags, span_str(b->tags.v[i]));
 	}
-	report_text(&l->c->report, "%-36s  %-19s  %-12s %10s %11s %11s%s%s\n",
-	    info->name.text, buf_str(&when), buf_str(&set), buf_str(&files),
-	    buf_str(&bytes), buf_str(&stored), state == BAND_TAIL ? "" : "  incomplete",
+	report_text(&l->c->report, "%-36s  %-19s  %10s %11s %11s  %s%s%s\n",
+	    info->name.text, buf_str(&when), buf_str(&files), buf_str(&bytes),
+	    buf_str(&stored), buf_str(&set), state == BAND_TAIL ? "" : "  incomplete",
 	    buf_str(&tags));
 	buf_release(&when);
 	buf_release(&set);

@@ -73,14 +73,10 @@ static void mode_text(uint32_t mode, char out[10])
 
 static void add_owner(struct buf *out, struct span name, uint32_t number)
 {
-	size_t start = out->n;
-
 	if (name.n)
-		text_name(out, name);
+		text_padded(out, name, 8);
 	else
-		buf_printf(out, "%" PRIu32, number);
-	while (out->n - start < 8)
-		buf_add_byte(out, ' ');
+		buf_printf(out, "%-8" PRIu32, number);
 	buf_add_byte(out, ' ');
 }
 

@@ -68,19 +68,19 @@ static void show_text(struct pruning *p, const struct candidate *x, uint64_t fre
 	struct buf when = BUF_EMPTY, set = BUF_EMPTY, why = BUF_EMPTY, size = BUF_EMPTY;
 
 	if (!p->shown)
-		report_text(&p->c->report, "%-36s  %-19s  %-12s %-6s %11s  %s\n", "snapshot",
-		    "begun", "set", "", "frees alone", "why");
+		report_text(&p->c->report, "%-36s  %-19s  %-6s %11s  %-12s  %s\n", "snapshot",
+		    "begun", "", "frees alone", "set", "why");
 	p->shown = true;
 	text_local_time(&when, time_seconds(x->start));
-	text_name(&set, span_str(x->set));
+	text_padded(&set, span_str(x->set), 12);
 	for (size_t i = 0; i < x->reasons.n; i++) {
 		buf_add_str(&why, i ? ", " : "");
 		text_name(&why, span_str(x->reasons.v[i]));
 	}
 	if (!x->keep)
 		text_size(&size, frees);
-	report_text(&p->c->report, "%-36s  %-19s  %-12s %-6s %11s  %s\n", x->name,
-	    buf_str(&when), buf_str(&set), x->keep ? "keep" : "remove", buf_str(&size),
+	report_text(&p->c->report, "%-36s  %-19s  %-6s %11s  %s  %s\n", x->name,
+	    buf_str(&when), x->keep ? "keep" : "remove", buf_str(&size), buf_str(&set),
 	    buf_str(&why));
 	buf_release(&when);
 	buf_release(&set);
@@ -108,14 +108,17 @@ static void tell(struct cli *c, const struct prune_result *res, bool dry_run)
 	buf_add_str(&out, ", remove ");
 	text_count(&out, res->removed);
 	if (res->removed) {
-		buf_printf(&out, "; together they free %s", res->uncertain ? "at most " : "");
+		buf_printf(&out, "; %s %s", res->removed == 1 ? "it frees" : "together they free",
+		    res->uncertain ? "at most " : "");
 		text_size(&out, res->frees);
 	}
 	if (dry_run)
 		buf_add_str(&out, "\nnothing was changed");
 	else if (res->removed)
-		buf_add_str(&out, "\ntheir space comes back with bale vacuum --run; until then "
-			"undelete brings them back");
+		buf_printf(&out,
+		    "\n%s space comes back with bale vacuum --run; until then undelete brings "
+		    "%s back",
+		    res->removed == 1 ? "its" : "their", res->removed == 1 ? "it" : "them");
 	report_text(&c->report, "%s\n", buf_str(&out));
 	buf_release(&out);
 	line_count(line, "kept", res->kept);

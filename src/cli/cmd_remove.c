@@ -16,8 +16,9 @@ static bool run(struct cli *c, struct err *e)
 		for (size_t i = 0; i < s.n; i++)
 			report_text(&c->report, "removed %s\n", s.v[i]->name.text);
 		report_text(&c->report,
-		    "the space comes back with bale vacuum --run; until then undelete brings it "
-		    "back\n");
+		    "%s space comes back with bale vacuum --run; until then undelete brings %s "
+		    "back\n",
+		    s.n == 1 ? "its" : "their", s.n == 1 ? "it" : "them");
 		line = line_new("summary");
 		line_count(line, "removed", removed);
 		cli_summary(c, line);

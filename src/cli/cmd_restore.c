@@ -9,25 +9,35 @@
 #include "cli/text.h"
 #include "engine/restore.h"
 
+/* "3 files with 1.2 MiB, 1 folder, 2 others": links and the like. */
+static void add_done(struct buf *out, const struct restore_result *res)
+{
+	text_counted(out, res->files, "file", "files");
+	buf_add_str(out, " with ");
+	text_size(out, res->bytes);
+	buf_add_str(out, ", ");
+	text_counted(out, res->dirs, "folder", "folders");
+	if (res->others) {
+		buf_add_str(out, ", ");
+		text_counted(out, res->others, "other", "others");
+	}
+}
+
 static void tell(struct cli *c, const struct snapshot *s, const struct restore_options *o,
     const struct restore_result *res)
 {
-	struct buf files = BUF_EMPTY, dirs = BUF_EMPTY, bytes = BUF_EMPTY,
-		   time = BUF_EMPTY, peak = BUF_EMPTY, storage = BUF_EMPTY,
-		   target = BUF_EMPTY;
+	struct buf done = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY,
+		   storage = BUF_EMPTY, target = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_name(&target, span_str(o->target));
-	text_count(&files, res->files);
-	text_count(&dirs, res->dirs);
-	text_size(&bytes, res->bytes);
+	add_done(&done, res);
 	text_duration(&time, cli_seconds(c));
 	text_size(&peak, cli_peak());
 	cli_storage_text(c, &storage);
 	report_text(&c->report, "snapshot %s restored to %s\n", s->info->name.text,
 	    buf_str(&target));
-	report_text(&c->report, " files    %s in %s folders, %s\n", buf_str(&files),
-	    buf_str(&dirs), buf_str(&bytes));
+	report_text(&c->report, " done     %s\n", buf_str(&done));
 	if (res->damaged || res->refused || res->attributes)
 		report_text(&c->report,
 		    " lacking  %llu damaged, %llu refused by the target, "
@@ -47,9 +57,7 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	line_count(line, "refused", res->refused);
 	line_count(line, "attributes", res->attributes);
 	cli_summary(c, line);
-	buf_release(&files);
-	buf_release(&dirs);
-	buf_release(&bytes);
+	buf_release(&done);
 	buf_release(&time);
 	buf_release(&peak);
 	buf_release(&storage);

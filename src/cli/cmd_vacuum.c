@@ -32,6 +32,8 @@ static void show_bins(struct cli *c, const struct vacuum_result *res)
 {
 	struct buf out = BUF_EMPTY;
 
+	if (res->bundles == 0)
+		return;
 	report_text(&c->report, "\n live share     bundles      holding\n");
 	for (int i = 0; i < VACUUM_BINS; i++) {
 		if (res->bins[i].bundles == 0)
@@ -99,19 +101,19 @@ static void show_waiting(
     struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
 {
 	int64_t wait = wait_of(o, res);
-	struct buf time = BUF_EMPTY;
+	struct buf time = BUF_EMPTY, kept = BUF_EMPTY;
 
 	text_duration(&time, (double)wait / 1e9);
+	text_counted(&kept, res->kept_bundles, "condemned bundle", "condemned bundles");
 	if (wait > 0)
 		report_text(&c->report,
 		    " waiting    what is condemned is deleted by a vacuum --run in %s or later\n",
 		    buf_str(&time));
 	if (res->kept_bundles > 0)
 		report_text(&c->report,
-		    " waiting    %" PRIu64
-		    " condemned bundles: what is alive in them has no other copy "
-		    "yet that may be relied on\n",
-		    res->kept_bundles);
+		    " waiting    %s: what is alive there has no other copy yet that may be "
+		    "relied on\n",
+		    buf_str(&kept));
 	if (res->disturbed)
 		report_text(&c->report,
 		    " waiting    others condemn at the same time: deletion is left to a later "
@@ -127,33 +129,43 @@ static void show_waiting(
 		    "and a day more, or after a week without a sign of life\n",
 		    res->awaited);
 	buf_release(&time);
+	buf_release(&kept);
+}
+
+/* "3 bundles with 1.2 MiB" */
+static void add_held(
+    struct buf *out, uint64_t n, const char *one, const char *several, uint64_t bytes)
+{
+	text_counted(out, n, one, several);
+	buf_add_str(out, " with ");
+	text_size(out, bytes);
 }
 
 static void show_run(
     struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
 {
-	struct buf size = BUF_EMPTY, written = BUF_EMPTY;
+	struct buf text = BUF_EMPTY;
 
 	if (res->deleted_files > 0) {
-		text_size(&size, res->deleted_bytes);
-		report_text(&c->report, " deleted    %" PRIu64 " files with %s\n",
-		    res->deleted_files, buf_str(&size));
-		buf_clear(&size);
+		add_held(&text, res->deleted_files, "file", "files", res->deleted_bytes);
+		report_text(&c->report, " deleted    %s\n", buf_str(&text));
+		buf_clear(&text);
 	}
-	text_size(&size, res->freed_bytes);
-	text_size(&written, res->written_bytes);
-	report_text(&c->report,
-	    " condemned  %" PRIu64 " bundles with %s, for which %s were written\n",
-	    res->condemned_bundles, buf_str(&size), buf_str(&written));
-	if (res->unmoved > 0)
+	add_held(
+	    &text, res->condemned_bundles, "bundle", "bundles", res->freed_bytes);
+	buf_add_str(&text, ", for which ");
+	text_size(&text, res->written_bytes);
+	report_text(&c->report, " condemned  %s were written\n", buf_str(&text));
+	if (res->unmoved > 0) {
+		buf_clear(&text);
+		text_counted(&text, res->unmoved, "bundle", "bundles");
 		report_text(&c->report,
-		    " left       %" PRIu64
-		    " bundles: there is no room for what is alive in them; run "
-		    "it again once there is more\n",
-		    res->unmoved);
+		    " left       %s: there is no room for what is alive there; run it again "
+		    "once there is more\n",
+		    buf_str(&text));
+	}
 	show_waiting(c, o, res);
-	buf_release(&size);
-	buf_release(&written);
+	buf_release(&text);
 }
 
 static void tell_text(struct cli *c, const struct vacuum_options *o,
@@ -241,15 +253,19 @@ static bool read_bounds(struct cli *c, struct vacuum_options *o, struct err *e)
 	int64_t ns;
 
 	if (size && !text_parse_size(size, &o->max_write))
-		return err_set(e, ERR_USAGE, "--max-write: not a size: %s", size);
+		return err_set(e, ERR_USAGE,
+		    "--max-write %s: a size is needed, such as 100M or 1G", size);
 	if (time && !text_parse_duration(time, &o->max_time))
-		return err_set(e, ERR_USAGE, "--max-time: not a time: %s", time);
+		return err_set(e, ERR_USAGE,
+		    "--max-time %s: a time is needed, such as 30s, 5m or 2h", time);
 	if (!grace)
 		return true;
 	if (!text_parse_duration(grace, &ns))
-		return err_set(e, ERR_USAGE, "--grace: not a time: %s", grace);
+		return err_set(e, ERR_USAGE,
+		    "--grace %s: a time is needed, such as 24h or 72h", grace);
 	if (ns < o->grace)
-		return err_set(e, ERR_USAGE, "--grace: a day is the least");
+		return err_set(e, ERR_USAGE,
+		    "--grace %s: 24h is the least", grace);
 	o->grace = ns;
 	return true;
 }

@@ -51,8 +51,11 @@ static void show_text(struct cli *c, const struct damage_report *d)
 		text_name(&text, d->paths[i]);
 		buf_add_byte(&text, '\n');
 	}
-	if (d->all_paths > n)
-		buf_printf(&text, "  and %zu other paths\n", d->all_paths - n);
+	if (d->all_paths > n) {
+		buf_add_str(&text, "  and ");
+		text_counted(&text, d->all_paths - n, "other path", "other paths");
+		buf_add_byte(&text, '\n');
+	}
 	report_text(&c->report, "%s", buf_str(&text));
 	buf_release(&text);
 }
@@ -80,6 +83,18 @@ static bool read_level(struct cli *c, enum validate_level *out, struct err *e)
 	       err_set(e, ERR_USAGE, "give one of --quick, --stored and --full");
 }
 
+static void add_damage(struct buf *out, const struct validate_result *res)
+{
+	if (!res->damaged_files && !res->damaged_paths) {
+		buf_add_str(out, "none");
+		return;
+	}
+	text_counted(out, res->damaged_files, "file of the repository",
+	    "files of the repository");
+	buf_add_str(out, ", ");
+	text_counted(out, res->damaged_paths, "path", "paths");
+}
+
 static void tell(
     struct cli *c, enum validate_level level, const struct validate_result *res)
 {
@@ -89,28 +104,27 @@ static void tell(
 	    "every byte stored was read, unsealed, expanded and compared with its id",
 	};
 	struct buf bytes = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY,
-		   files = BUF_EMPTY, storage = BUF_EMPTY;
+		   files = BUF_EMPTY, storage = BUF_EMPTY, litter = BUF_EMPTY,
+		   damage = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_size(&bytes, res->checked_bytes);
-	text_count(&files, res->checked_files);
+	text_counted(&files, res->checked_files, "file", "files");
 	text_duration(&time, cli_seconds(c));
 	text_size(&peak, cli_peak());
 	cli_storage_text(c, &storage);
 	report_text(&c->report, "%s\n", did[level]);
 	report_text(&c->report,
-	    " checked  %s files, %s; snapshots: %" PRIu64 " complete, %" PRIu64
+	    " checked  %s, %s; snapshots: %" PRIu64 " complete, %" PRIu64
 	    " interrupted\n",
 	    buf_str(&files), buf_str(&bytes), res->snapshots, res->incomplete);
-	if (res->litter)
-		report_text(&c->report, " litter   %" PRIu64 " files that nobody needs\n",
-		    res->litter);
-	if (res->damaged_files || res->damaged_paths)
-		report_text(&c->report,
-		    " damage   %" PRIu64 " files of the repository, %" PRIu64 " paths\n",
-		    res->damaged_files, res->damaged_paths);
-	else
-		report_text(&c->report, " damage   none\n");
+	if (res->litter) {
+		text_counted(&litter, res->litter, "file", "files");
+		report_text(
+		    &c->report, " litter   %s that nobody needs\n", buf_str(&litter));
+	}
+	add_damage(&damage, res);
+	report_text(&c->report, " damage   %s\n", buf_str(&damage));
 	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
 	    buf_str(&storage), buf_str(&time), buf_str(&peak));
 	line_count(line, "damaged_files", res->damaged_files);
@@ -123,6 +137,8 @@ static void tell(
 	cli_summary(c, line);
 	buf_release(&bytes);
 	buf_release(&files);
+	buf_release(&litter);
+	buf_release(&damage);
 	buf_release(&time);
 	buf_release(&peak);
 	buf_release(&storage);

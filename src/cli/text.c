@@ -103,6 +103,41 @@ void text_count(struct buf *out, uint64_t n)
 	}
 }
 
+void text_counted(struct buf *out, uint64_t n, const char *one, const char *several)
+{
+	text_count(out, n);
+	buf_printf(out, " %s", n == 1 ? one : several);
+}
+
+static size_t characters(const uint8_t *p, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += (p[i] & 0xc0) != 0x80;
+	return count;
+}
+
+void text_padded(struct buf *out, struct span name, size_t width)
+{
+	size_t start = out->n;
+
+	text_name(out, name);
+	for (size_t n = characters(out->p + start, out->n - start); n < width; n++)
+		buf_add_byte(out, ' ');
+}
+
+size_t text_width(struct span name)
+{
+	struct buf text = BUF_EMPTY;
+	size_t n;
+
+	text_name(&text, name);
+	n = characters(text.p, text.n);
+	buf_release(&text);
+	return n;
+}
+
 void text_duration(struct buf *out, double seconds)
 {
 	uint64_t s = (uint64_t)(seconds + 0.5);

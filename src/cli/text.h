@@ -21,6 +21,15 @@ void text_size(struct buf *out, uint64_t bytes);
 /* "412,903". */
 void text_count(struct buf *out, uint64_t n);
 
+/* "1 file", "2,000 files". */
+void text_counted(struct buf *out, uint64_t n, const char *one, const char *several);
+
+/* As text_name, and blanks up to a width that is counted in characters, not bytes. */
+void text_padded(struct buf *out, struct span name, size_t width);
+
+/* How many characters that would be without blanks. */
+size_t text_width(struct span name);
+
 /* "0.4 s", "41 s", "2 min 41 s", "3 h 5 min". */
 void text_duration(struct buf *out, double seconds);
 

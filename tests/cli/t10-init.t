@@ -36,6 +36,7 @@ for how in "BALE_PASSPHRASE=secret" "BALE_PASSPHRASE_FILE=pass" \
 	env "$how" "$BALE" key list -r crypt >"$T/out" 2>"$T/err"
 	is $? 0 "opens with $how"
 done
+ok "keys are listed below a heading" sh -c "head -n 1 '$T/out' | grep -q '^key  *kind  *made  *label$'"
 ok "the key has its label" grep -q "passphrase.*first" "$T/out"
 BALE_PASSPHRASE=wrong "$BALE" key list -r crypt --json >"$T/out" 2>"$T/err"
 is $? 12 "a wrong passphrase"

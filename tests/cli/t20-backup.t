@@ -53,6 +53,8 @@ bale_is 0 "list of a set" list --set other --json
 is "$(field .snapshots)" 1 "knows one"
 bale_is 0 "list in words" list
 ok "has a line for each, and a heading" test "$(wc -l <"$T/out")" -eq 7
+is "$(awk '{ print match($0, "  (set|home|other)") }' "$T/out" | sort -u | wc -l)" 1 \
+	"in columns"
 
 bale_is 0 "ls" ls "$snap:$src"
 is "$(wc -l <"$T/out")" "$(count src -mindepth 1 -maxdepth 1 ! -name new)" "shows what is in a folder"

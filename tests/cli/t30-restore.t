@@ -22,6 +22,8 @@ bale_is 0 "the whole snapshot" restore latest --to all
 same_tree src "all$src" "has it at its path"
 ok "and the times of the folder" test "all$src" -ot "$BALE" -o ! "all$src" -nt "$src"
 bale_is 0 "one file" restore "latest:$src/sub/large" --to one
+ok "what was done is told" \
+	grep -q '^ done     1 file with 1\.2 MiB, 0 folders$' "$T/out"
 ok "keeps its name" cmp one/large src/sub/large
 bale_is 0 "a link" restore "latest:$src/link" --to onelink
 is "$(readlink onelink/link)" small "too"

@@ -36,6 +36,8 @@ ok "which began when its snapshot did" test "$(of "$laptop" .first)" = \
 	"$("$BALE" list --json | jq -r 'select(.set == "laptop") | .start')"
 bale_is 0 "in words" client list
 ok "names both" test "$(grep -c -e "$me" -e "$laptop" "$T/out")" -eq 2
+is "$(grep -bo 'first run' "$T/out" | cut -d : -f 1)" \
+	"$(sed -n 2p "$T/out" | grep -bo '20[0-9][0-9]-' | head -n 1 | cut -d : -f 1)" "in columns"
 ok "marks this one" grep -q "^$me .* this one$" "$T/out"
 bale_is 0 "without a cache" client list --no-cache --json
 is "$(jq -r 'select(.self) | .client' "$T/out")" "" "none of them is this one"

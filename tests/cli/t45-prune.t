@@ -80,7 +80,9 @@ ok "together they free two" test "$frees" -gt 600000 -a "$frees" -lt 620000
 # What a vacuum finds dead is what prune said.
 before=$("$BALE" vacuum --json | tail -n 1 | jq .dead_bytes)
 bale_is 0 "prune" prune --keep-last 2
-ok "tells of undelete" grep -q undelete "$T/out"
+ok "tells of undelete" grep -q "^their space.*undelete brings them back" "$T/out"
+is "$(awk '/^20/ { print index($0, " home "); next } /^snapshot/ { print index($0, " set ") }' \
+	"$T/out" | sort -u | wc -l)" 1 "in columns"
 after=$("$BALE" vacuum --json | tail -n 1 | jq .dead_bytes)
 dead=$((after - before))
 ok "the analysis of vacuum agrees ($dead, $frees)" \
@@ -120,6 +122,7 @@ bale_is 0 "undelete one" undelete "$c"
 generation 5 --set other
 bale_is 0 "remove by set" remove other
 is "$(names | wc -l)" 2 "only that"
+ok "its space, not theirs" grep -q "^its space" "$T/out"
 bale_is 1 "remove what is not there" remove other
 
 # Tags and pins.

@@ -88,6 +88,33 @@ static void test_count(void **state)
 	check(text_count, 1234567890, "1,234,567,890");
 }
 
+static void test_counted(void **state)
+{
+	struct buf b = BUF_EMPTY;
+
+	(void)state;
+	text_counted(&b, 0, "file", "files");
+	text_counted(&b, 1, ", 1 of them", ", of them");
+	text_counted(&b, 1000, "entry", "entries");
+	assert_string_equal(buf_str(&b), "0 files1 , 1 of them1,000 entries");
+	buf_release(&b);
+}
+
+static void test_padded(void **state)
+{
+	struct buf b = BUF_EMPTY;
+
+	(void)state;
+	text_padded(&b, span_str("b\xc3\xbcro"), 6);
+	text_padded(&b, span_str("%"), 5);
+	text_padded(&b, span_str("longer"), 3);
+	text_padded(&b, SPAN_EMPTY, 2);
+	assert_string_equal(buf_str(&b), "b\xc3\xbcro  %25  longer  ");
+	assert_int_equal(text_width(span_str("b\xc3\xbcro")), 4);
+	assert_int_equal(text_width(span_str("\n")), 3);
+	buf_release(&b);
+}
+
 static void check_duration(double v, const char *want)
 {
 	struct buf b = BUF_EMPTY;
@@ -198,6 +225,8 @@ int main(void)
 	    cmocka_unit_test(test_message),
 	    cmocka_unit_test(test_size),
 	    cmocka_unit_test(test_count),
+	    cmocka_unit_test(test_counted),
+	    cmocka_unit_test(test_padded),
 	    cmocka_unit_test(test_duration),
 	    cmocka_unit_test(test_time),
 	    cmocka_unit_test(test_parse_size),
