@@ -265,7 +265,7 @@ static bool read_bounds(struct cli *c, struct vacuum_options *o, struct err *e)
 		    "--grace %s: a time is needed, such as 24h or 72h", grace);
 	if (ns < o->grace)
 		return err_set(e, ERR_USAGE,
-		    "--grace %s: 24h is the least", grace);
+		    "--grace %s: a day is the least", grace);
 	o->grace = ns;
 	return true;
 }

@@ -43,7 +43,7 @@ bale_is 2 "below 0" vacuum --below -1
 bale_is 2 "a size that is none" vacuum --max-write lots
 bale_is 2 "a time that is none" vacuum --max-time soon
 bale_is 2 "a grace of an hour" vacuum --grace 1h
-says "a day" "a day is the least"
+says "grace 1h: a day" "a day is the least"
 bale_is 2 "an argument" vacuum home
 
 # --- analysis
