@@ -6,6 +6,8 @@
 #ifndef BALE_BASE_MONITOR_H
 #define BALE_BASE_MONITOR_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -23,7 +25,9 @@ enum problem {
 
 struct progress {
 	const char *phase; /* "scan", "read", "restore", "check", … */
-	uint64_t files, files_total;   /* a total of 0 is not known */
+	/* A total of 0 is not known; one that is passed was a guess. */
+	uint64_t files, files_total;
+	bool parts; /* files counts parts of the index */
 	uint64_t bytes, bytes_total;
 	uint64_t bytes_stored;
 };

@@ -18,11 +18,20 @@ static void add_part(struct buf *out, void (*number)(struct buf *, uint64_t),
 {
 	buf_add_str(out, "  ");
 	number(out, have);
-	if (total) {
+	if (total && have <= total) {
 		buf_add_str(out, " of ");
 		number(out, total);
 	}
 	buf_add_str(out, unit);
+}
+
+static const char *unit_of(const struct progress *p)
+{
+	bool one = p->files == 1 && p->files_total <= 1;
+
+	if (p->parts)
+		return one ? " part" : " parts";
+	return one ? " file" : " files";
 }
 
 static void add_rest(struct buf *out, double done, double total, double seconds)
@@ -46,7 +55,7 @@ void progress_text(
 
 	buf_add_str(out, p->phase ? p->phase : "work");
 	if (p->files || p->files_total)
-		add_part(out, text_count, p->files, p->files_total, " files");
+		add_part(out, text_count, p->files, p->files_total, unit_of(p));
 	if (p->bytes || p->bytes_total)
 		add_part(out, text_size, p->bytes, p->bytes_total, "");
 	if (p->bytes_stored)

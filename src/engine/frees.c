@@ -309,7 +309,8 @@ static bool read_hunks(struct frees *f, struct err *e)
 {
 	size_t n;
 	struct node *v = sorted_hunks(f, &n);
-	struct progress p = {.phase = "read", .files_total = n};
+	struct progress p = {
+	    .phase = "read the index", .files_total = n, .parts = true};
 	bool ok = true;
 
 	expect(f, v, n);

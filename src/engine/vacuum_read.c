@@ -73,7 +73,8 @@ static bool bearable(const struct vac_chunk *c, const struct err *why)
 
 static void tell(struct vac *v)
 {
-	struct progress p = {.phase = "read the index", .files = v->result->hunks};
+	struct progress p = {
+	    .phase = "read the index", .files = v->result->hunks, .parts = true};
 
 	monitor_progress(v->m, &p);
 }

@@ -32,9 +32,21 @@ static void test_line(void **state)
 	    .bytes_stored = 2048};
 	const struct progress done = {
 	    .phase = "read", .bytes = 4 << 20, .bytes_total = 4 << 20};
+	const struct progress passed = {.phase = "read",
+	    .files = 11,
+	    .files_total = 10,
+	    .bytes = 4 << 20,
+	    .bytes_total = 1 << 20};
+	const struct progress one = {.phase = "scan", .files = 1};
+	const struct progress part = {
+	    .phase = "read the index", .files = 1, .files_total = 2, .parts = true};
 	struct buf b = BUF_EMPTY;
 
 	(void)state;
+	/* What the last snapshot had is no more than a guess. */
+	check(&passed, 2, "read  11 files  4.0 MiB  2.0 MiB/s");
+	check(&one, 2, "scan  1 file");
+	check(&part, 0.5, "read the index  1 of 2 parts");
 	check(&scan, 0.5, "scan  1,203 files");
 	/* A rate and an end are told only when they mean something. */
 	check(&read, 0.5, "read  10 of 4,100 files  1.0 MiB of 4.0 MiB  2.0 KiB stored");
