@@ -191,11 +191,12 @@ bench-identical: all ## restores of TREES and of a special tree, compared by rsy
 	@BUILD=$O tests/bench/identical.sh $(or $(TREES),/usr/include)
 
 TORTURED := $(addprefix $O/unit/test_,crash crash_commands crash_unsettled crash_vacuum determinism \
-	interleave schedules)
+	interleave schedules vacuum_unsettled)
 torture: $O/bale $O/inject.so $O/points $(TORTURED) ## crashes of recoveries, every STRIDEth (1) call and allocation failing, and more
 	@BALE_TORTURE=1 $O/unit/test_crash
 	@BALE_TORTURE=1 $O/unit/test_crash_commands
 	@BALE_TORTURE=1 $O/unit/test_crash_unsettled
+	@BALE_TORTURE=1 $O/unit/test_vacuum_unsettled
 	@BALE_TEST_STRIDE=1 $O/unit/test_crash_vacuum
 	@BALE_TORTURE=$(or $(STRIDE),1) BALE=$(abspath $O/bale) tests/cli/t65-inject.t
 	@BALE_TORTURE=1 BALE=$(abspath $O/bale) $(PROVE) tests/cli/t7[1-4]-*.t
