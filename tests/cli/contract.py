@@ -53,7 +53,8 @@ class Trace:
             return
         call, arguments, result = match.groups()
         if call in ("fork", "vfork") or (call.startswith("clone") and "CLONE_THREAD" not in line):
-            self.bad("a process is started, which may close a file once more", line)
+            if self.writing:
+                self.bad("a process is started, which may close a file once more", line)
         paths = self.paths(arguments)
         if not paths:
             return

@@ -33,6 +33,21 @@ trouble() { # and whatever else writes
 	bale_is 0 "remove" remove "$(cat name)"
 	bale_is 0 "undelete" undelete "$(cat name)"
 	bale_is 0 "key add" key add --new-key-file "$T/key2"
+	bale_is 0 "tag --remove" tag latest one --remove
+	strict
+}
+strict() { # what is done where a close means nothing, in a repository of its own
+	export BALE_REPO="$T/store/strict"
+	bale_is 0 "init" init
+	bale_is 0 "a backup" backup src -q
+	BALE_CACHE_DIR="$T/cache3" bale_is 0 "one that is settled" backup src -q \
+		--mount-class write-back --settle true
+	"$BALE" client list --json | jq -r 'select(.self == false) | .client' >name
+	bale_is 0 "client retire" client retire "$(cat name)"
+	bale_is 0 "remove" remove latest
+	bale_is 0 "vacuum --strict" vacuum --strict --run --below 100 --mount-class write-back \
+		--settle true
+	export BALE_REPO="$T/store/repo"
 }
 leave() { mv store away && mkdir store; }
 life "$T/store" "$T/away"
@@ -77,6 +92,7 @@ python "pwrite" "os.pwrite(f, b\"x\", 0); os.fsync(f); os.close(f)"
 python "dup" "os.write(f, b\"x\"); os.dup(f); os.fsync(f); os.close(f)"
 python "read while written" "os.write(f, b\"x\"); os.open(\"$T/other/new\", 0); os.fsync(f); os.close(f)"
 python "never closed" "os.write(f, b\"x\"); os.fsync(f)"
+python "a process beside it" "os.write(f, b\"x\"); os.system(\"true\"); os.fsync(f); os.close(f)"
 breach "map" "$python3 -IS -c 'import mmap; f = open(\"$T/other/old\"); mmap.mmap(f.fileno(), 0, prot=1)'"
 
 $traced -o trace "$python3" -IS -c "$made; os.write(f, b'x'); os.fsync(f); os.close(f)"
