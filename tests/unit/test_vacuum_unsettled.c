@@ -1,8 +1,8 @@
 /*
- * Vacuums and undeletes over a mount that uploads later, whose client dies with it: of the
- * last files that it put any may be lost, or cut short, or land long after, while what it
- * deleted is gone. Whatever happens, every snapshot that was whole before is whole, at
- * once and through all that others do then.
+ * Vacuums and undeletes over a mount that uploads later, whose client dies with it: of
+ * the last files that it put any may be lost, or cut short, or land long after, while
+ * what it deleted is gone. Whatever happens, every snapshot that was whole before is
+ * whole, at once and through all that others do then.
  *
  * All subsets of the files of one run, and crashes with subsets by chance: so many as
  * BALE_TORTURE says, if it is more than 1.
