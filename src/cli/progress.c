@@ -79,6 +79,26 @@ static unsigned terminal_width(void)
 									 : 79;
 }
 
+static void raise_to(uint64_t *most, uint64_t n)
+{
+	if (n > *most)
+		*most = n;
+}
+
+bool progress_take(struct progress *most, const struct progress *p)
+{
+	if (p->phase != most->phase) {
+		*most = *p;
+		return true;
+	}
+	raise_to(&most->files, p->files);
+	raise_to(&most->bytes, p->bytes);
+	raise_to(&most->bytes_stored, p->bytes_stored);
+	most->files_total = p->files_total;
+	most->bytes_total = p->bytes_total;
+	return false;
+}
+
 static void on_progress(struct monitor *m, const struct progress *p)
 {
 	struct listener *l = (struct listener *)m;
@@ -88,20 +108,18 @@ static void on_progress(struct monitor *m, const struct progress *p)
 	double seconds;
 	bool asked = signals_asked();
 
-	if (p->phase != l->phase) {
-		l->phase = p->phase;
+	if (progress_take(&l->most, p))
 		l->phase_began = now;
-	}
 	if (!asked && (!l->terminal || l->report->json || l->report->quiet ||
 			  now - l->last < REDRAW_NS))
 		return;
 	seconds = (double)(now - l->phase_began) / 1e9;
 	if (asked) {
-		progress_text(&text, p, seconds, 1000);
+		progress_text(&text, &l->most, seconds, 1000);
 		report_progress(l->report, NULL);
 		fprintf(stderr, "bale: %s\n", buf_str(&text));
 	} else {
-		progress_text(&text, p, seconds, terminal_width());
+		progress_text(&text, &l->most, seconds, terminal_width());
 		report_progress(l->report, buf_str(&text));
 		l->last = now;
 	}

@@ -15,7 +15,7 @@ struct listener {
 	uint64_t problems[PROBLEM_NOTE + 1]; /* how many of each */
 	/* private */
 	bool terminal;
-	const char *phase;
+	struct progress most; /* of this phase */
 	int64_t phase_began, last; /* ns of the monotonic clock */
 };
 
@@ -23,6 +23,12 @@ void listener_init(struct listener *l, struct report *r);
 
 /* Erase the line. */
 void listener_end(struct listener *l);
+
+/*
+ * Take what is told into what is shown: within a phase nothing goes back, as numbers do
+ * that count what is under way. Whether a new phase began.
+ */
+bool progress_take(struct progress *most, const struct progress *p);
 
 /*
  * "read  1,203 of 4,100 files  2.6 of 4.2 GiB …": what is known of p, `seconds` after its

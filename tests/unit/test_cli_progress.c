@@ -62,6 +62,24 @@ static void test_line(void **state)
 	buf_release(&b);
 }
 
+static void test_take(void **state)
+{
+	static const char phase[] = "backup";
+	struct progress most = {.phase = NULL};
+	struct progress p = {.phase = phase, .files = 7, .bytes = 123, .files_total = 9};
+
+	(void)state;
+	assert_true(progress_take(&most, &p));
+	p = (struct progress){.phase = phase, .files = 8, .bytes = 120};
+	assert_false(progress_take(&most, &p));
+	assert_int_equal(most.files, 8);
+	assert_int_equal(most.bytes, 123);
+	assert_int_equal(most.files_total, 0);
+	p.phase = "check";
+	assert_true(progress_take(&most, &p));
+	assert_int_equal(most.bytes, 120);
+}
+
 static void test_known(void **state)
 {
 	char dir[] = "/tmp/bale-known-XXXXXX";
@@ -109,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_line),
+	    cmocka_unit_test(test_take),
 	    cmocka_unit_test(test_known),
 	};
 
