@@ -22,8 +22,8 @@
 #include "store/mount.h"
 
 #define TRANSFERS_LEAST 8
-#define TRANSFERS_MOST  32  /* by ourselves */
-#define TRANSFERS_MAX   256 /* if the user wants it */
+#define TRANSFERS_MOST 32 /* by ourselves */
+#define TRANSFERS_MAX 256 /* if the user wants it */
 
 static char *default_cache_dir(void)
 {
@@ -62,8 +62,8 @@ bool cli_begin(struct cli *c, struct err *e)
 	if (!v)
 		v = getenv("BALE_REPO");
 	if (!v || !*v)
-		return err_set(e, ERR_USAGE,
-		    "no repository is named: give -r FOLDER or set BALE_REPO");
+		return err_set(
+		    e, ERR_USAGE, "no repository is named: give -r FOLDER or set BALE_REPO");
 	if (!options_number(&c->options, "transfers", 1, TRANSFERS_MAX, &c->transfers, e))
 		return false;
 	c->named = v;
@@ -115,9 +115,8 @@ static const char *what_to_try(const struct cli *c)
 	if (path_is_address(c->named))
 		return "bale keeps repositories in folders: mount the storage, and name "
 		       "the folder where it is mounted";
-	return c->command->needs & NEED_FOLDER
-		   ? "check the path"
-		   : "check the path, or make one with bale init";
+	return c->command->needs & NEED_FOLDER ? "check the path"
+	                                       : "check the path, or make one with bale init";
 }
 
 /* An error at a path where a repository was seen before means more than one elsewhere. */
@@ -155,9 +154,8 @@ static bool look_at_path(struct cli *c, struct err *e)
 
 	if (sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0)
 		return S_ISDIR(st.st_mode) ||
-		       err_set(e, ERR_NOREPO,
-			   "%s is no folder, so it is no repository; nothing was done",
-			   c->path);
+		    err_set(e, ERR_NOREPO,
+		        "%s is no folder, so it is no repository; nothing was done", c->path);
 	if (errno == ENOENT || errno == ENOTDIR)
 		return nothing_there(c, "does not exist", e);
 	err_sys(e, errno, "%s: nothing was done, the storage did not answer", c->path);
@@ -206,8 +204,8 @@ static struct store *open_store(struct cli *c, bool create, struct err *e)
 	struct store *s;
 
 	if (word && !mount_class_parse(word, &class)) {
-		err_set(e, ERR_USAGE,
-		    "--mount-class %s: want through, write-back or unknown", word);
+		err_set(
+		    e, ERR_USAGE, "--mount-class %s: want through, write-back or unknown", word);
 		return NULL;
 	}
 	s = store_dir_open(c->path, create, env_real(), e);
@@ -219,8 +217,11 @@ static struct store *open_store(struct cli *c, bool create, struct err *e)
 bool cli_open(struct cli *c, struct err *e)
 {
 	struct question q = {c, HELD_SECRET_EMPTY};
-	struct repo_opening o = {.get_secret = get_secret, .arg = &q, .on_retry = on_retry,
-	    .retry_arg = &c->report, .stop = &signals_stop};
+	struct repo_opening o = {.get_secret = get_secret,
+	    .arg = &q,
+	    .on_retry = on_retry,
+	    .retry_arg = &c->report,
+	    .stop = &signals_stop};
 	struct store *s;
 	bool ok;
 
@@ -260,7 +261,7 @@ struct store *cli_open_folder(struct cli *c, struct err *e)
 		err_clear(e);
 		ok = true;
 	} else if (ok && !store_listing_has(&top, "bale.json") &&
-		   known_find(c->cache_dir, c->path, &k)) {
+	    known_find(c->cache_dir, c->path, &k)) {
 		ok = nothing_there(c, "holds no repository", e);
 	}
 	store_listing_release(&top);
@@ -407,8 +408,8 @@ void cli_storage_text(const struct cli *c, struct buf *out)
 	struct store_counts n;
 
 	counts_of(c, &n);
-	buf_printf(out, "%" PRIu64 " put, %" PRIu64 " get, %" PRIu64 " list", n.put,
-	    n.get, n.list);
+	buf_printf(
+	    out, "%" PRIu64 " put, %" PRIu64 " get, %" PRIu64 " list", n.put, n.get, n.list);
 	if (n.remove)
 		buf_printf(out, ", %" PRIu64 " delete", n.remove);
 	if (n.stat)

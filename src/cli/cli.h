@@ -17,12 +17,12 @@ struct cli {
 	struct options options;
 	struct report report;
 	struct listener listener;
-	int status;    /* of a command that succeeded */
-	int64_t began; /* ns of the monotonic clock */
+	int status;        /* of a command that succeeded */
+	int64_t began;     /* ns of the monotonic clock */
 	const char *named; /* the repository's folder as it was given; borrowed */
-	char *path; /* the same, absolute; NULL where none was named */
-	char *cache_dir; /* NULL: none */
-	long transfers;  /* as given; 0: by the latency of the storage */
+	char *path;        /* the same, absolute; NULL where none was named */
+	char *cache_dir;   /* NULL: none */
+	long transfers;    /* as given; 0: by the latency of the storage */
 	struct repo *repo;
 	struct store *trace; /* counts; owned by repo */
 };

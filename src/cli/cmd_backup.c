@@ -32,13 +32,11 @@ static bool check_set(const char *set, struct err *e)
 {
 	if (!*set || strlen(set) > 255 || strcmp(set, "latest") == 0)
 		return err_set(e, ERR_USAGE,
-		    "--set %s: a set's name has 1 to 255 bytes and is not \"latest\"",
-		    set);
+		    "--set %s: a set's name has 1 to 255 bytes and is not \"latest\"", set);
 	for (const char *p = set; *p; p++)
 		if ((unsigned char)*p < ' ' || strchr("/:~@\x7f", *p))
 			return err_set(e, ERR_USAGE,
-			    "--set %s: a set's name has no / : ~ @ or control character",
-			    set);
+			    "--set %s: a set's name has no / : ~ @ or control character", set);
 	return true;
 }
 
@@ -68,11 +66,11 @@ static bool read_checkpoint(struct cli *c, struct backup_options *o, struct err 
 	}
 	for (size_t i = 0; ok && i < n; i++)
 		ok = text_parse_size(v[i], &o->checkpoint) ||
-		     text_parse_duration(v[i], &o->checkpoint_ns) ||
-		     err_set(e, ERR_USAGE,
-			 "--checkpoint %s: want a size (100M, 1G) or a time (30s, 5m), "
-			 "or 0 for none",
-			 v[i]);
+		    text_parse_duration(v[i], &o->checkpoint_ns) ||
+		    err_set(e, ERR_USAGE,
+		        "--checkpoint %s: want a size (100M, 1G) or a time (30s, 5m), "
+		        "or 0 for none",
+		        v[i]);
 	free(v);
 	return ok;
 }
@@ -86,8 +84,7 @@ static bool read_filter(struct cli *c, struct wish *w, struct err *e)
 	for (size_t i = 0; i < o->n_given; i++) {
 		const struct option_given *g = &o->given[i];
 
-		if (strcmp(g->def->name, "exclude") == 0 &&
-		    !filter_add(w->filter, g->value, e))
+		if (strcmp(g->def->name, "exclude") == 0 && !filter_add(w->filter, g->value, e))
 			return false;
 		if (strcmp(g->def->name, "exclude-from") == 0 &&
 		    !filter_add_file(w->filter, g->value, e))
@@ -209,9 +206,9 @@ static void tell_text(
 	buf_add_str(&out, " stored\n storage  ");
 	cli_storage_text(c, &out);
 	if (res->complete)
-		buf_add_str(&out, res->confirmed
-					? "; confirmed"
-					: "; not confirmed: the mount may still be uploading");
+		buf_add_str(&out,
+		    res->confirmed ? "; confirmed"
+		                   : "; not confirmed: the mount may still be uploading");
 	buf_add_str(&out, "\n took     ");
 	text_duration(&out, cli_seconds(c));
 	buf_add_str(&out, ", peak ");
@@ -253,7 +250,7 @@ static const struct option_def options[] = {
     {'j', "jobs", "N", "processors to use (all)"},
     {0, "level", "N", "compression, -7 to 22 (3)"},
     {0, "checkpoint", "SIZE|TIME",
-	"how often to make it restorable (1G and 5m); 0: never"},
+        "how often to make it restorable (1G and 5m); 0: never"},
     {0, "ignore-ctime", NULL, "do not take a new ctime for a change"},
     {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
     {0},

@@ -20,9 +20,8 @@ static bool run(struct cli *c, struct err *e)
 	if (ok && s.path.n == 1)
 		ok = err_set(e, ERR_USAGE, "%s: which file of it? bale cat SNAP:PATH", arg);
 	else if (ok)
-		ok = cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c,
-			 e) ||
-		     snapshot_failed(&s, e);
+		ok = cat_run(c->repo, &s.band, buf_span(&s.path), c->cache_dir, on_bytes, c, e) ||
+		    snapshot_failed(&s, e);
 	snapshot_release(&s);
 	return ok;
 }

@@ -67,8 +67,8 @@ static void list(struct cli *c, const struct client_list *l)
 		if (text_width(span_str(l->v[i].host)) > width)
 			width = text_width(span_str(l->v[i].host));
 	if (l->n > 0)
-		report_text(&c->report, "%-16s  %-*s  %-19s  %-19s %6s\n", "client",
-		    (int)width, "host", "first run", "last run", "runs");
+		report_text(&c->report, "%-16s  %-*s  %-19s  %-19s %6s\n", "client", (int)width,
+		    "host", "first run", "last run", "runs");
 	else
 		report_text(&c->report, "no clients\n");
 	for (size_t i = 0; i < l->n; i++) {
@@ -112,8 +112,7 @@ static bool run(struct cli *c, struct err *e)
 		return err_set(e, ERR_USAGE,
 		    "client retire: which one? give its id, as bale client list shows it");
 	if (!retires && c->options.n_args > 1)
-		return err_set(
-		    e, ERR_USAGE, "client list: one argument too many: %s", args[1]);
+		return err_set(e, ERR_USAGE, "client list: one argument too many: %s", args[1]);
 	ok = cli_open(c, e) &&
 	    client_list_read(c->repo, c->cache_dir, &c->listener.monitor, &l, e) &&
 	    (!retires || retire(c, &l, e));

@@ -94,7 +94,7 @@ static const char *recognised(
     const struct cli *c, const struct mount_line *mount, enum mount_class class)
 {
 	return options_has(&c->options, "mount-class") ? "option"
-						       : advice_recognised(mount, class);
+	                                               : advice_recognised(mount, class);
 }
 
 static void show_mount(
@@ -102,7 +102,7 @@ static void show_mount(
 {
 	const char *by = recognised(c, mount, class);
 	struct buf source = BUF_EMPTY, point = BUF_EMPTY, path = BUF_EMPTY,
-		   options = BUF_EMPTY;
+	           options = BUF_EMPTY;
 
 	text_name(&path, span_str(c->path));
 	text_name(&source, span_str(mount->source));
@@ -110,8 +110,8 @@ static void show_mount(
 	text_name(&options, span_str(mount->options));
 	report_text(&c->report, "folder    %s\n", buf_str(&path));
 	if (*mount->type)
-		report_text(&c->report, "mount     %s, %s on %s\n", mount->type,
-		    buf_str(&source), buf_str(&point));
+		report_text(&c->report, "mount     %s, %s on %s\n", mount->type, buf_str(&source),
+		    buf_str(&point));
 	if (*mount->type)
 		report_text(&c->report, "options   %s\n", buf_str(&options));
 	else
@@ -120,9 +120,9 @@ static void show_mount(
 	    advice_class_text(class));
 	report_text(&c->report, "known by  %s\n",
 	    !by ? "nothing; neither the mount table nor a mount program tells"
-	    : strcmp(by, "option") == 0	     ? "--mount-class"
-	    : strcmp(by, "mount-table") == 0 ? "the mount table"
-					     : "the arguments of rclone");
+	        : strcmp(by, "option") == 0      ? "--mount-class"
+	        : strcmp(by, "mount-table") == 0 ? "the mount table"
+	                                         : "the arguments of rclone");
 	buf_release(&path);
 	buf_release(&source);
 	buf_release(&point);
@@ -147,8 +147,7 @@ static void show_files(struct report *r, const char *how, uint64_t n, const char
 
 	text_counted(&text, n, "file", "files");
 	if (n > 0)
-		report_text(
-		    r, "%-8s  %s in the folder doctor, %s\n", how, buf_str(&text), what);
+		report_text(r, "%-8s  %s in the folder doctor, %s\n", how, buf_str(&text), what);
 	buf_release(&text);
 }
 
@@ -166,7 +165,7 @@ static void show_end(struct cli *c, enum mount_class class, const struct doctor_
 	    "of another run, or left from one that was killed and to be deleted by hand");
 	report_text(&c->report,
 	    r->ok ? "Everything that bale asks of a storage works here.\n"
-		  : "Not everything that bale asks of a storage works here.\n");
+	          : "Not everything that bale asks of a storage works here.\n");
 }
 
 static void count_or_null(json_t *line, const char *key, bool known, uint64_t n)
@@ -201,8 +200,7 @@ static void summary(struct cli *c, const struct mount_line *mount, enum mount_cl
 	text_or_null(line, "mount_options", mount->options);
 	line_text(line, "class", mount_class_word(class));
 	text_or_null(line, "recognised_by", recognised(c, mount, class));
-	count_or_null(line, "write_bytes_per_second",
-	    per_second(&p[DOCTOR_PUT_LARGE]) > 0,
+	count_or_null(line, "write_bytes_per_second", per_second(&p[DOCTOR_PUT_LARGE]) > 0,
 	    (uint64_t)per_second(&p[DOCTOR_PUT_LARGE]));
 	count_or_null(line, "read_bytes_per_second", per_second(&p[DOCTOR_GET_LARGE]) > 0,
 	    (uint64_t)per_second(&p[DOCTOR_GET_LARGE]));
@@ -242,8 +240,7 @@ static bool run(struct cli *c, struct err *e)
 	show_mount(c, mount, s->mount);
 	ok = doctor_run(s, &o, result, e);
 	if (ok) {
-		advice.n = advice_list(
-		    mount, buf_span(&args), s->mount, result, advice.texts);
+		advice.n = advice_list(mount, buf_span(&args), s->mount, result, advice.texts);
 		show_end(c, s->mount, result, &advice);
 		c->status = result->ok ? STATUS_DONE : STATUS_FAILED;
 		summary(c, mount, s->mount, result, &advice);

@@ -22,8 +22,7 @@ static bool run(struct cli *c, struct err *e)
 		if (command)
 			help_command(&text, command);
 		else
-			ok = err_set(
-			    e, ERR_USAGE, "there is no command %s; try: bale help", name);
+			ok = err_set(e, ERR_USAGE, "there is no command %s; try: bale help", name);
 	}
 	report_raw(&c->report, buf_span(&text));
 	buf_release(&text);

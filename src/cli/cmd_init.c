@@ -20,8 +20,7 @@ static bool make(struct cli *c, struct err *e)
 	if (label)
 		o.label = label;
 	if (!o.encrypted && (where.key_file || where.passphrase_file))
-		return err_set(
-		    e, ERR_USAGE, "--unencrypted, and a secret: only one makes sense");
+		return err_set(e, ERR_USAGE, "--unencrypted, and a secret: only one makes sense");
 	if (!cli_may_create(c, e))
 		return false;
 	if (o.encrypted && !secret_get(&where, "new passphrase", &held, e))
@@ -45,8 +44,9 @@ static bool run(struct cli *c, struct err *e)
 	cli_repo_id(c, id);
 	report_text(&c->report, "repository %s made in %s\n", id, c->path);
 	if (c->repo->params.encrypted)
-		report_text(&c->report, "It is encrypted: who loses the passphrase or "
-					"key file loses the data.\n");
+		report_text(&c->report,
+		    "It is encrypted: who loses the passphrase or "
+		    "key file loses the data.\n");
 	else
 		report_text(&c->report,
 		    "It is not encrypted: who can read the storage can read the data.\n");

@@ -48,8 +48,8 @@ static bool list(struct cli *c, struct err *e)
 	if (!repo_keys(c->repo, &keys, &n, e))
 		return false;
 	if (n > 0)
-		report_text(&c->report, "%-26s  %-10s  %-19s  %s\n", "key", "kind", "made",
-		    "label");
+		report_text(
+		    &c->report, "%-26s  %-10s  %-19s  %s\n", "key", "kind", "made", "label");
 	for (size_t i = 0; i < n; i++) {
 		if (keys[i].why.kind == ERR_NONE)
 			show(c, &keys[i]);
@@ -79,11 +79,10 @@ static bool add(struct cli *c, struct err *e)
 	bool ok;
 
 	if (!c->repo->params.encrypted)
-		return err_set(
-		    e, ERR_USAGE, "the repository is not encrypted: it has no keys");
+		return err_set(e, ERR_USAGE, "the repository is not encrypted: it has no keys");
 	ok = secret_get(&where, "new passphrase", &held, e) &&
-	     repo_key_add(
-		 c->repo, &held.secret, label ? label : "", KDF_OPS, KDF_MEM, name, e);
+	    repo_key_add(
+	        c->repo, &held.secret, label ? label : "", KDF_OPS, KDF_MEM, name, e);
 	secret_release(&held);
 	if (!ok)
 		return false;
@@ -103,8 +102,8 @@ static bool run(struct cli *c, struct err *e)
 	if (!adds && strcmp(what, "list") != 0)
 		return err_set(e, ERR_USAGE, "key %s: only add and list are known", what);
 	if (c->options.n_args > 1)
-		return err_set(e, ERR_USAGE, "key %s: one argument too many: %s", what,
-		    c->options.args[1]);
+		return err_set(
+		    e, ERR_USAGE, "key %s: one argument too many: %s", what, c->options.args[1]);
 	for (size_t i = 0; !adds && i < sizeof to_add / sizeof *to_add; i++)
 		if (options_has(&c->options, to_add[i]))
 			return err_set(e, ERR_USAGE, "key list: --%s is for key add", to_add[i]);

@@ -55,8 +55,8 @@ static void show_json(struct listing *l, const struct band_info *info,
 static void show_text(struct listing *l, const struct band_info *info,
     enum band_file state, const struct band *b, bool pinned)
 {
-	struct buf when = BUF_EMPTY, set = BUF_EMPTY, files = BUF_EMPTY,
-		   bytes = BUF_EMPTY, stored = BUF_EMPTY, tags = BUF_EMPTY;
+	struct buf when = BUF_EMPTY, set = BUF_EMPTY, files = BUF_EMPTY, bytes = BUF_EMPTY,
+	           stored = BUF_EMPTY, tags = BUF_EMPTY;
 
 	if (l->shown == 0)
 		report_text(&l->c->report, "%-36s  %-19s  %10s %11s %11s  %s\n", "snapshot",
@@ -72,10 +72,9 @@ static void show_text(struct listing *l, const struct band_info *info,
 		buf_add_str(&tags, "  #");
 		text_name(&tags, span_str(b->tags.v[i]));
 	}
-	report_text(&l->c->report, "%-36s  %-19s  %10s %11s %11s  %s%s%s\n",
-	    info->name.text, buf_str(&when), buf_str(&files), buf_str(&bytes),
-	    buf_str(&stored), buf_str(&set), state == BAND_TAIL ? "" : "  incomplete",
-	    buf_str(&tags));
+	report_text(&l->c->report, "%-36s  %-19s  %10s %11s %11s  %s%s%s\n", info->name.text,
+	    buf_str(&when), buf_str(&files), buf_str(&bytes), buf_str(&stored), buf_str(&set),
+	    state == BAND_TAIL ? "" : "  incomplete", buf_str(&tags));
 	buf_release(&when);
 	buf_release(&set);
 	buf_release(&files);
@@ -99,8 +98,8 @@ static bool on_snapshot(void *arg, const struct band_info *info, enum band_file 
 
 static bool run(struct cli *c, struct err *e)
 {
-	struct listing l = {c, options_value(&c->options, "set"),
-	    options_has(&c->options, "removed"), 0};
+	struct listing l = {
+	    c, options_value(&c->options, "set"), options_has(&c->options, "removed"), 0};
 	struct list_result result = {0};
 	json_t *line;
 

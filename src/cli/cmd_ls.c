@@ -138,7 +138,7 @@ static bool run(struct cli *c, struct err *e)
 		goto out;
 	l.root = buf_span(&s.path);
 	if (!ls_run(c->repo, &s.band, l.root, options_has(&c->options, "recursive"),
-		c->cache_dir, on_entry, &l, &c->listener.monitor, &damaged, e)) {
+	        c->cache_dir, on_entry, &l, &c->listener.monitor, &damaged, e)) {
 		snapshot_failed(&s, e);
 		goto out;
 	}

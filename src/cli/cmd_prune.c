@@ -27,8 +27,8 @@ static bool read_policy(struct cli *c, struct retention *p, struct err *e)
 		v = options_value(&c->options, counts[i]);
 		if (v && !retention_parse_count(v, &p->count[i]))
 			return err_set(e, ERR_USAGE,
-			    "--%s %s: a number from 1 to 99999 is needed, or unlimited",
-			    counts[i], v);
+			    "--%s %s: a number from 1 to 99999 is needed, or unlimited", counts[i],
+			    v);
 		v = options_value(&c->options, stretches[i]);
 		if (v && !retention_parse_stretch(v, &p->within[i]))
 			return err_set(e, ERR_USAGE,
@@ -147,7 +147,7 @@ static bool run(struct cli *c, struct err *e)
 	bool ok;
 
 	ok = read_policy(c, &policy, e) && retention_check(&policy, e) && cli_open(c, e) &&
-	     prune_run(c->repo, &o, &c->listener.monitor, &res, e);
+	    prune_run(c->repo, &o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);
 	if (ok)
 		tell(c, &res, o.dry_run);

@@ -26,8 +26,8 @@ static void add_done(struct buf *out, const struct restore_result *res)
 static void tell(struct cli *c, const struct snapshot *s, const struct restore_options *o,
     const struct restore_result *res)
 {
-	struct buf done = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY,
-		   storage = BUF_EMPTY, target = BUF_EMPTY;
+	struct buf done = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY, storage = BUF_EMPTY,
+	           target = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_name(&target, span_str(o->target));
@@ -35,18 +35,17 @@ static void tell(struct cli *c, const struct snapshot *s, const struct restore_o
 	text_duration(&time, cli_seconds(c));
 	text_size(&peak, cli_peak());
 	cli_storage_text(c, &storage);
-	report_text(&c->report, "snapshot %s restored to %s\n", s->info->name.text,
-	    buf_str(&target));
+	report_text(
+	    &c->report, "snapshot %s restored to %s\n", s->info->name.text, buf_str(&target));
 	report_text(&c->report, " done     %s\n", buf_str(&done));
 	if (res->damaged || res->refused || res->attributes)
 		report_text(&c->report,
 		    " lacking  %llu damaged, %llu refused by the target, "
 		    "%llu without an attribute\n",
-		    (unsigned long long)res->damaged,
-		    (unsigned long long)res->refused,
+		    (unsigned long long)res->damaged, (unsigned long long)res->refused,
 		    (unsigned long long)res->attributes);
-	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
-	    buf_str(&storage), buf_str(&time), buf_str(&peak));
+	report_text(&c->report, " storage  %s\n took     %s, peak %s\n", buf_str(&storage),
+	    buf_str(&time), buf_str(&peak));
 	line_text(line, "snapshot", s->info->name.text);
 	line_name(line, "target", span_str(o->target));
 	line_count(line, "files", res->files);
@@ -71,14 +70,13 @@ static bool check_target(const struct cli *c, const char *target, struct err *e)
 	bool inside;
 
 	if (!target || !*target)
-		return err_set(
-		    e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
+		return err_set(e, ERR_USAGE, "where to? give --to FOLDER, empty or absent");
 	path = path_absolute(target);
 	inside = path_within(path, c->path);
 	free(path);
-	return !inside || err_set(e, ERR_USAGE,
-			      "--to %s: that is in the repository; nothing was restored",
-			      target);
+	return !inside ||
+	    err_set(e, ERR_USAGE, "--to %s: that is in the repository; nothing was restored",
+	        target);
 }
 
 static bool run(struct cli *c, struct err *e)
@@ -102,9 +100,9 @@ static bool run(struct cli *c, struct err *e)
 		snapshot_failed(&s, e);
 		goto out;
 	}
-	c->status = res.damaged                      ? STATUS_DAMAGE
-		    : res.attributes || res.refused ? STATUS_PARTIAL
-		                                    : STATUS_DONE;
+	c->status = res.damaged             ? STATUS_DAMAGE
+	    : res.attributes || res.refused ? STATUS_PARTIAL
+	                                    : STATUS_DONE;
 	listener_end(&c->listener);
 	tell(c, &s, &o, &res);
 	ok = true;

@@ -55,7 +55,7 @@ static bool run_tag(struct cli *c, struct err *e)
 	    !band_read(c->repo, s.v[0], &(enum band_file){0}, &b, e))
 		goto out;
 	ok = marks_load(c->repo, &c->listener.monitor, &marks, e) &&
-	     tag_all(c, marks, &b, remove, &written, e);
+	    tag_all(c, marks, &b, remove, &written, e);
 	band_release(&b);
 	if (ok)
 		tell(c, written, remove ? "tags removed" : "tagged");
@@ -71,7 +71,7 @@ static bool mark_pins(struct cli *c, enum mark_kind kind, struct err *e)
 	struct marks *marks = NULL;
 	uint64_t written = 0;
 	bool ok = snapshots_open(c, c->options.n_args, &s, e) &&
-	          marks_load(c->repo, &c->listener.monitor, &marks, e);
+	    marks_load(c->repo, &c->listener.monitor, &marks, e);
 
 	for (size_t i = 0; ok && i < s.n; i++) {
 		if (marks_pinned(marks, &s.v[i]->name) == (kind == MARK_PIN))

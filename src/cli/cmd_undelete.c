@@ -13,8 +13,7 @@ static void tell_lost(struct cli *c, const struct undelete_result *res)
 
 	err_set(&why, ERR_MISSING, "something that it needs is gone or about to go");
 	for (size_t i = 0; i < res->paths.n; i++)
-		report_problem(
-		    &c->report, PROBLEM_DAMAGED, span_str(res->paths.v[i]), &why);
+		report_problem(&c->report, PROBLEM_DAMAGED, span_str(res->paths.v[i]), &why);
 }
 
 static bool run(struct cli *c, struct err *e)
@@ -27,8 +26,7 @@ static bool run(struct cli *c, struct err *e)
 	ok = cli_open(c, e);
 	if (ok) {
 		settle_use(c);
-		ok = undelete_run(
-		    c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
+		ok = undelete_run(c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
 	}
 	listener_end(&c->listener);
 	tell_lost(c, &res);

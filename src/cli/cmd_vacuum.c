@@ -151,8 +151,7 @@ static void show_run(
 		report_text(&c->report, " deleted    %s\n", buf_str(&text));
 		buf_clear(&text);
 	}
-	add_held(
-	    &text, res->condemned_bundles, "bundle", "bundles", res->freed_bytes);
+	add_held(&text, res->condemned_bundles, "bundle", "bundles", res->freed_bytes);
 	buf_add_str(&text, ", for which ");
 	text_size(&text, res->written_bytes);
 	report_text(&c->report, " condemned  %s were written\n", buf_str(&text));
@@ -168,8 +167,8 @@ static void show_run(
 	buf_release(&text);
 }
 
-static void tell_text(struct cli *c, const struct vacuum_options *o,
-    const struct vacuum_result *res)
+static void tell_text(
+    struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
 {
 	struct buf storage = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY;
 
@@ -199,8 +198,8 @@ static void tell_text(struct cli *c, const struct vacuum_options *o,
 	buf_release(&peak);
 }
 
-static void tell_json(struct cli *c, const struct vacuum_options *o,
-    const struct vacuum_result *res)
+static void tell_json(
+    struct cli *c, const struct vacuum_options *o, const struct vacuum_result *res)
 {
 	json_t *line = line_new("summary"), *list = json_array();
 
@@ -253,19 +252,18 @@ static bool read_bounds(struct cli *c, struct vacuum_options *o, struct err *e)
 	int64_t ns;
 
 	if (size && !text_parse_size(size, &o->max_write))
-		return err_set(e, ERR_USAGE,
-		    "--max-write %s: a size is needed, such as 100M or 1G", size);
+		return err_set(
+		    e, ERR_USAGE, "--max-write %s: a size is needed, such as 100M or 1G", size);
 	if (time && !text_parse_duration(time, &o->max_time))
-		return err_set(e, ERR_USAGE,
-		    "--max-time %s: a time is needed, such as 30s, 5m or 2h", time);
+		return err_set(
+		    e, ERR_USAGE, "--max-time %s: a time is needed, such as 30s, 5m or 2h", time);
 	if (!grace)
 		return true;
 	if (!text_parse_duration(grace, &ns))
-		return err_set(e, ERR_USAGE,
-		    "--grace %s: a time is needed, such as 24h or 72h", grace);
+		return err_set(
+		    e, ERR_USAGE, "--grace %s: a time is needed, such as 24h or 72h", grace);
 	if (ns < o->grace)
-		return err_set(e, ERR_USAGE,
-		    "--grace %s: a day is the least", grace);
+		return err_set(e, ERR_USAGE, "--grace %s: a day is the least", grace);
 	o->grace = ns;
 	return true;
 }

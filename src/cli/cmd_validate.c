@@ -80,7 +80,7 @@ static bool read_level(struct cli *c, enum validate_level *out, struct err *e)
 			given++;
 		}
 	return given <= 1 ||
-	       err_set(e, ERR_USAGE, "give one of --quick, --stored and --full");
+	    err_set(e, ERR_USAGE, "give one of --quick, --stored and --full");
 }
 
 static void add_damage(struct buf *out, const struct validate_result *res)
@@ -89,8 +89,8 @@ static void add_damage(struct buf *out, const struct validate_result *res)
 		buf_add_str(out, "none");
 		return;
 	}
-	text_counted(out, res->damaged_files, "file of the repository",
-	    "files of the repository");
+	text_counted(
+	    out, res->damaged_files, "file of the repository", "files of the repository");
 	buf_add_str(out, ", ");
 	text_counted(out, res->damaged_paths, "path", "paths");
 }
@@ -103,9 +103,8 @@ static void tell(
 	    "every byte stored was read and compared with its digest",
 	    "every byte stored was read, unsealed, expanded and compared with its id",
 	};
-	struct buf bytes = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY,
-		   files = BUF_EMPTY, storage = BUF_EMPTY, litter = BUF_EMPTY,
-		   damage = BUF_EMPTY;
+	struct buf bytes = BUF_EMPTY, time = BUF_EMPTY, peak = BUF_EMPTY, files = BUF_EMPTY,
+	           storage = BUF_EMPTY, litter = BUF_EMPTY, damage = BUF_EMPTY;
 	json_t *line = line_new("summary");
 
 	text_size(&bytes, res->checked_bytes);
@@ -115,18 +114,16 @@ static void tell(
 	cli_storage_text(c, &storage);
 	report_text(&c->report, "%s\n", did[level]);
 	report_text(&c->report,
-	    " checked  %s, %s; snapshots: %" PRIu64 " complete, %" PRIu64
-	    " interrupted\n",
+	    " checked  %s, %s; snapshots: %" PRIu64 " complete, %" PRIu64 " interrupted\n",
 	    buf_str(&files), buf_str(&bytes), res->snapshots, res->incomplete);
 	if (res->litter) {
 		text_counted(&litter, res->litter, "file", "files");
-		report_text(
-		    &c->report, " litter   %s that nobody needs\n", buf_str(&litter));
+		report_text(&c->report, " litter   %s that nobody needs\n", buf_str(&litter));
 	}
 	add_damage(&damage, res);
 	report_text(&c->report, " damage   %s\n", buf_str(&damage));
-	report_text(&c->report, " storage  %s\n took     %s, peak %s\n",
-	    buf_str(&storage), buf_str(&time), buf_str(&peak));
+	report_text(&c->report, " storage  %s\n took     %s, peak %s\n", buf_str(&storage),
+	    buf_str(&time), buf_str(&peak));
 	line_count(line, "damaged_files", res->damaged_files);
 	line_count(line, "damaged_paths", res->damaged_paths);
 	line_count(line, "checked_files", res->checked_files);

@@ -20,8 +20,8 @@ struct option_def {
 };
 
 enum need {
-	NEED_REPO = 1, /* a repository must be named */
-	NEED_KEY = 2,  /* and opened: options that tell its secret */
+	NEED_REPO = 1,   /* a repository must be named */
+	NEED_KEY = 2,    /* and opened: options that tell its secret */
 	NEED_FOLDER = 4, /* or any folder: its argument may name it too */
 	MAY_CACHE = 8,   /* what never changes may come from the local cache */
 };

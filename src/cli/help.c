@@ -10,10 +10,11 @@ void help_overview(struct buf *out)
 	buf_add_str(out, "usage: bale COMMAND [OPTIONS] [ARGUMENTS]\n\n");
 	for (size_t i = 0; commands[i]; i++)
 		buf_printf(out, "  %-9s %s\n", commands[i]->name, commands[i]->help);
-	buf_add_str(out, "\nThe repository is named by -r FOLDER or BALE_REPO. SNAP is "
-			 "latest, latest~2, SET,\n"
-			 "SET@DATE, or the beginning of a snapshot's name.\n"
-			 "More: bale help COMMAND; man bale\n");
+	buf_add_str(out,
+	    "\nThe repository is named by -r FOLDER or BALE_REPO. SNAP is "
+	    "latest, latest~2, SET,\n"
+	    "SET@DATE, or the beginning of a snapshot's name.\n"
+	    "More: bale help COMMAND; man bale\n");
 }
 
 static void add_option(struct buf *out, const struct option_def *d)

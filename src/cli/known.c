@@ -53,8 +53,7 @@ bool known_find(const char *cache_dir, const char *path, struct known *out)
 	if (read_whole(name, &file)) {
 		rest = (char *)buf_str(&file);
 		while (!found && (line = next_line(&rest)))
-			found =
-			    strncmp(line, buf_str(&key), key.n) == 0 &&
+			found = strncmp(line, buf_str(&key), key.n) == 0 &&
 			    sscanf(line + key.n, "%32s\t%63s", out->id, out->mount) == 2;
 	}
 	free(name);

@@ -92,8 +92,8 @@ static void build(const struct command *command, struct buf *letters, struct buf
 
 	buf_add_byte(letters, ':'); /* a missing value is told as ':' */
 	for (size_t n = 0; (d = option_at(command, n)); n++) {
-		o = (struct option){d->name, d->value ? required_argument : no_argument,
-		    NULL, LONG_BASE + (int)n};
+		o = (struct option){d->name, d->value ? required_argument : no_argument, NULL,
+		    LONG_BASE + (int)n};
 		buf_add(longs, &o, sizeof o);
 		if (d->letter)
 			buf_printf(letters, "%c%s", d->letter, d->value ? ":" : "");
@@ -144,8 +144,8 @@ static bool check_args(const struct options *o, struct err *e)
 	if (options_has(o, "help"))
 		return true;
 	if (o->n_args < c->min_args)
-		return err_set(e, ERR_USAGE,
-		    "something is missing; usage: bale %s [OPTIONS] %s", c->name, c->synopsis);
+		return err_set(e, ERR_USAGE, "something is missing; usage: bale %s [OPTIONS] %s",
+		    c->name, c->synopsis);
 	if (c->max_args >= 0 && o->n_args > c->max_args)
 		return err_set(e, ERR_USAGE,
 		    "one argument too many: %s; usage: bale %s [OPTIONS]%s%s",
@@ -165,7 +165,7 @@ bool options_parse(struct options *o, const struct command *command, int argc,
 	opterr = 0;
 	optind = 0; /* begin anew, also for a second command line in one process */
 	while ((c = getopt_long(argc, argv, buf_str(&letters),
-		    (const struct option *)(const void *)longs.p, NULL)) != -1) {
+	            (const struct option *)(const void *)longs.p, NULL)) != -1) {
 		const struct option_def *d;
 
 		if (c == '?' || c == ':') {
@@ -173,10 +173,9 @@ bool options_parse(struct options *o, const struct command *command, int argc,
 			goto out;
 		}
 		d = c >= LONG_BASE ? option_at(command, (size_t)(c - LONG_BASE))
-				   : option_by_letter(command, c);
+		                   : option_by_letter(command, c);
 		o->given = mem_grow(o->given, &o->cap, o->n_given + 1, sizeof *o->given);
-		o->given[o->n_given++] =
-		    (struct option_given){d, d->value ? optarg : NULL};
+		o->given[o->n_given++] = (struct option_given){d, d->value ? optarg : NULL};
 	}
 	o->args = argv + optind;
 	o->n_args = argc - optind;
@@ -238,6 +237,6 @@ bool options_number(const struct options *o, const char *name, long min, long ma
 
 	if (!s || text_parse_number(s, min, max, out))
 		return true;
-	return err_set(e, ERR_USAGE, "--%s %s: a number from %ld to %ld is needed", name,
-	    s, min, max);
+	return err_set(
+	    e, ERR_USAGE, "--%s %s: a number from %ld to %ld is needed", name, s, min, max);
 }

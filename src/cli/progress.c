@@ -75,8 +75,7 @@ static unsigned terminal_width(void)
 	struct winsize w;
 
 	/* One less: writing into the last column wraps on some terminals. */
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1u
-									 : 79;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1u : 79;
 }
 
 static void raise_to(uint64_t *most, uint64_t n)
@@ -110,8 +109,9 @@ static void on_progress(struct monitor *m, const struct progress *p)
 
 	if (progress_take(&l->most, p))
 		l->phase_began = now;
-	if (!asked && (!l->terminal || l->report->json || l->report->quiet ||
-			  now - l->last < REDRAW_NS))
+	if (!asked &&
+	    (!l->terminal || l->report->json || l->report->quiet ||
+	        now - l->last < REDRAW_NS))
 		return;
 	seconds = (double)(now - l->phase_began) / 1e9;
 	if (asked) {

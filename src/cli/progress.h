@@ -15,7 +15,7 @@ struct listener {
 	uint64_t problems[PROBLEM_NOTE + 1]; /* how many of each */
 	/* private */
 	bool terminal;
-	struct progress most; /* of this phase */
+	struct progress most;      /* of this phase */
 	int64_t phase_began, last; /* ns of the monotonic clock */
 };
 

@@ -30,8 +30,7 @@ static bool read_all(int fd, const char *what, struct buf *out, struct err *e)
 		return err_sys(e, errno, "read %s", what);
 	out->n = (size_t)n;
 	if (out->n > SECRET_MAX)
-		return err_set(
-		    e, ERR_USAGE, "%s is longer than %d bytes", what, SECRET_MAX);
+		return err_set(e, ERR_USAGE, "%s is longer than %d bytes", what, SECRET_MAX);
 	return true;
 }
 
@@ -45,8 +44,8 @@ static bool one_line(struct buf *s, const char *what, struct err *e)
 	if (s->n == 0)
 		return err_set(e, ERR_USAGE, "the passphrase from %s is empty", what);
 	if (memchr(s->p, '\n', s->n))
-		return err_set(e, ERR_USAGE,
-		    "%s has more than one line; a passphrase is one line", what);
+		return err_set(
+		    e, ERR_USAGE, "%s has more than one line; a passphrase is one line", what);
 	return true;
 }
 
@@ -59,9 +58,9 @@ static bool check_private(int fd, const char *path, struct err *e)
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
 		return true;
 	return err_set(e, ERR_REFUSED,
-	    "%s: others can get at this secret (mode %04o), so it is not used%s%s",
-	    path, (unsigned)(st.st_mode & 07777),
-	    S_ISREG(st.st_mode) ? "; try: chmod 600 " : "", S_ISREG(st.st_mode) ? path : "");
+	    "%s: others can get at this secret (mode %04o), so it is not used%s%s", path,
+	    (unsigned)(st.st_mode & 07777), S_ISREG(st.st_mode) ? "; try: chmod 600 " : "",
+	    S_ISREG(st.st_mode) ? path : "");
 }
 
 static bool read_file(const char *path, struct buf *out, struct err *e)
@@ -122,7 +121,7 @@ static bool from_file(const char *path, struct held_secret *out, struct err *e)
 {
 	out->secret.kind = SECRET_PASSPHRASE;
 	return (read_file(path, &out->hold, e) && one_line(&out->hold, path, e)) ||
-	       err_wrap(e, "passphrase file");
+	    err_wrap(e, "passphrase file");
 }
 
 static bool from_command(const char *command, struct held_secret *out, struct err *e)
@@ -230,9 +229,9 @@ static bool from_terminal(const struct secret_where *w, const char *what,
 		    "file with %s",
 		    what,
 		    w->environment
-			? "--passphrase-file or --key-file, or set BALE_KEY_FILE, "
-			  "BALE_PASSPHRASE_COMMAND, BALE_PASSPHRASE_FILE or BALE_PASSPHRASE"
-			: "--new-passphrase-file or --new-key-file");
+		        ? "--passphrase-file or --key-file, or set BALE_KEY_FILE, "
+		          "BALE_PASSPHRASE_COMMAND, BALE_PASSPHRASE_FILE or BALE_PASSPHRASE"
+		        : "--new-passphrase-file or --new-key-file");
 	out->secret.kind = SECRET_PASSPHRASE;
 	buf_printf(&prompt, "%s: ", what);
 	if (!ask(tty, buf_str(&prompt), &out->hold, e))
@@ -241,8 +240,7 @@ static bool from_terminal(const struct secret_where *w, const char *what,
 		if (!ask(tty, "the same again: ", &again, e))
 			goto out;
 		if (!span_equal(buf_span(&out->hold), buf_span(&again))) {
-			err_set(
-			    e, ERR_USAGE, "the two passphrases differ; nothing was done");
+			err_set(e, ERR_USAGE, "the two passphrases differ; nothing was done");
 			goto out;
 		}
 	}
@@ -267,8 +265,7 @@ static bool check_names(const struct secret_where *w, struct err *e)
 	const char *v;
 
 	if (w->key_file && w->passphrase_file)
-		return err_set(
-		    e, ERR_USAGE, "both a key file and a passphrase file are given");
+		return err_set(e, ERR_USAGE, "both a key file and a passphrase file are given");
 	if ((w->key_file && !*w->key_file) || (w->passphrase_file && !*w->passphrase_file))
 		return err_set(e, ERR_USAGE, "the name of the %s file is empty",
 		    w->key_file ? "key" : "passphrase");

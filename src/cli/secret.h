@@ -10,7 +10,7 @@
 struct secret_where {
 	const char *key_file, *passphrase_file; /* from options; NULL: not given */
 	bool environment; /* ask it too: BALE_KEY_FILE, BALE_PASSPHRASE_COMMAND, … */
-	bool fresh; /* a new one: asked twice; a key file that is not there is made */
+	bool fresh;       /* a new one: asked twice; a key file that is not there is made */
 };
 
 /* The bytes lie in `hold`, which secret_release wipes and frees. */
@@ -21,8 +21,8 @@ struct held_secret {
 };
 
 #define HELD_SECRET_EMPTY                                                                \
-	{                                                                                \
-		{SECRET_NONE, {NULL, 0}}, BUF_EMPTY, false                               \
+	{                                                                                    \
+		{SECRET_NONE, {NULL, 0}}, BUF_EMPTY, false                                       \
 	}
 
 /*

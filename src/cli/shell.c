@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-bool shell_start(const char *command, const char *what, int out, bool apart, pid_t *pid,
-    struct err *e)
+bool shell_start(
+    const char *command, const char *what, int out, bool apart, pid_t *pid, struct err *e)
 {
 	char *argv[] = {"sh", "-c", (char *)command, NULL};
 	short flags = POSIX_SPAWN_SETSIGDEF;
@@ -42,7 +42,7 @@ bool shell_start(const char *command, const char *what, int out, bool apart, pid
 bool shell_ended(int status, const char *what, enum err_kind kind, struct err *e)
 {
 	return status == 0 ||
-	       err_set(e, kind, "%s failed (%s %d)", what,
-		   WIFEXITED(status) ? "exit status" : "signal",
-		   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	    err_set(e, kind, "%s failed (%s %d)", what,
+	        WIFEXITED(status) ? "exit status" : "signal",
+	        WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }

@@ -9,14 +9,12 @@ static bool check_snap(struct span snap, const char *arg, struct err *e)
 	const uint8_t *colon = snap.n ? memchr(snap.p, ':', snap.n) : NULL;
 
 	if (snap.n == 0 || (!colon && memchr(snap.p, '/', snap.n)))
-		return err_set(e, ERR_USAGE,
-		    "\"%s\": no snapshot is named; try latest%s%s%s", arg,
-		    *arg && *arg != ':' ? ":" : "", *arg && !strchr("/:", *arg) ? "/" : "",
+		return err_set(e, ERR_USAGE, "\"%s\": no snapshot is named; try latest%s%s%s",
+		    arg, *arg && *arg != ':' ? ":" : "", *arg && !strchr("/:", *arg) ? "/" : "",
 		    arg);
 	if (colon && !memchr(snap.p, '@', snap.n))
-		return err_set(e, ERR_USAGE,
-		    "%s: a path in a snapshot is absolute; try %.*s:/%s", arg,
-		    (int)(colon - snap.p), snap.p, (const char *)colon + 1);
+		return err_set(e, ERR_USAGE, "%s: a path in a snapshot is absolute; try %.*s:/%s",
+		    arg, (int)(colon - snap.p), snap.p, (const char *)colon + 1);
 	return true;
 }
 

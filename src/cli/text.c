@@ -43,7 +43,7 @@ static bool is_control(const uint8_t *p, size_t len)
 {
 	/* C0, DEL; C1 (U+0080 to U+009F), which terminals obey too. */
 	return (len == 1 && (p[0] < 0x20 || p[0] == 0x7f)) ||
-	       (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+	    (len == 2 && p[0] == 0xc2 && p[1] < 0xa0);
 }
 
 static void escape(struct buf *out, struct span s, bool percent)

@@ -96,8 +96,8 @@ static void test_list(void **state)
 			args[k] = args[k] == ' ' ? '\0' : args[k];
 		n = advice_list(&line, span_of(args, n), cases[i].class, &r, out);
 		if (n != cases[i].n || (n > 0 && !strstr(out[0], cases[i].first)))
-			fail_msg("%s %s %s: %zu, %s", cases[i].type, cases[i].options,
-			    cases[i].args, n, n ? out[0] : "");
+			fail_msg("%s %s %s: %zu, %s", cases[i].type, cases[i].options, cases[i].args,
+			    n, n ? out[0] : "");
 	}
 }
 

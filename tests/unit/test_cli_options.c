@@ -142,8 +142,7 @@ static void test_tables(void **state)
 				for (size_t k = 0; k < n; k++) {
 					assert_string_not_equal(seen[k]->name, d->name);
 					if (d->letter)
-						assert_int_not_equal(
-						    seen[k]->letter, d->letter);
+						assert_int_not_equal(seen[k]->letter, d->letter);
 				}
 				seen[n++] = d;
 			}

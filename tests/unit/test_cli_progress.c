@@ -93,8 +93,7 @@ static void test_known(void **state)
 	cache = mem_printf("%s/made/cache", dir);
 	assert_false(known_find(cache, "/repo", &k));
 	known_note(cache, "/repo", &a);
-	known_note(
-	    cache, "/repo\tb", &b); /* a name that could be taken for another line */
+	known_note(cache, "/repo\tb", &b); /* a name that could be taken for another line */
 	assert_true(known_find(cache, "/repo", &k));
 	assert_string_equal(k.id, a.id);
 	assert_string_equal(k.mount, "ext4");
