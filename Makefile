@@ -106,6 +106,8 @@ $O/points: $O/tests/inject/points.o $O/libbale.a
 
 SUBMAKE := $(MAKE) --no-print-directory -s
 PROVE  := prove -j$(JOBS) --merge --timer
+# Tests of the command line wait, for mounts and clocks, more than they work.
+WAITERS = prove -j$(shell expr 2 '*' $(JOBS)) --merge --timer
 TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
 
 check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
@@ -127,14 +129,14 @@ check-fuzz: $(FUZZERS) ## every fuzz target over its vectors, their truncations 
 	@for f in $(FUZZERS); do x=$$(basename $$f); printf 'fuzz %s: ' $$x; $$f testdata/vectors/$$x || exit 1; done
 
 check-cli: $O/bale $O/inject.so dumbfs ## the command line, on dumbfs and on real mounts too
-	@BALE=$(abspath $O/bale) $(PROVE) tests/cli
+	@BALE=$(abspath $O/bale) $(WAITERS) tests/cli
 
 # Not those that keep a repository on a file system of their own, or only look at the program.
 ON_DUMBFS := $(filter-out %/t00-basics.t %/t48-full.t %/t49-nightly.t %/t65-inject.t,\
 	$(wildcard tests/cli/t[0-6]*.t))
 
 check-dumbfs: $O/bale dumbfs ## the same, with the repositories on dumbfs: no breach of the contract
-	@if [ -c /dev/fuse ]; then BALE_TEST_ON=dumbfs BALE=$(abspath $O/bale) $(PROVE) $(ON_DUMBFS); \
+	@if [ -c /dev/fuse ]; then BALE_TEST_ON=dumbfs BALE=$(abspath $O/bale) $(WAITERS) $(ON_DUMBFS); \
 	else echo "SKIPPED: no /dev/fuse"; fi
 
 check-clang: ## clang compiles everything without a warning
