@@ -241,7 +241,7 @@ out:
 }
 
 static const struct option_def options[] = {
-    {0, "set", "NAME", "set that the snapshot belongs to (the host's name)"},
+    {0, "set", "NAME", "set of the snapshot (the host's name)"},
     {0, "tag", "TEXT", "tag of the snapshot; may be repeated"},
     {0, "exclude", "PATTERN", "leave out what matches; may be repeated"},
     {0, "exclude-from", "FILE", "leave out what matches a line of FILE"},
@@ -250,9 +250,9 @@ static const struct option_def options[] = {
     {'j', "jobs", "N", "processors to use (all)"},
     {0, "level", "N", "compression, -7 to 22 (3)"},
     {0, "checkpoint", "SIZE|TIME",
-        "how often to make it restorable (1G and 5m); 0: never"},
+        "how often to make it restorable (1G and 5m)"},
     {0, "ignore-ctime", NULL, "do not take a new ctime for a change"},
-    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
+    {0, "settle", "CMD", "what waits for all uploads, or fails"},
     {0},
 };
 

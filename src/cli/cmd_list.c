@@ -119,7 +119,7 @@ static bool run(struct cli *c, struct err *e)
 
 static const struct option_def options[] = {
     {0, "set", "NAME", "only snapshots of this set"},
-    {0, "removed", NULL, "those that were removed and may still be brought back"},
+    {0, "removed", NULL, "those removed that may still be brought back"},
     {0},
 };
 

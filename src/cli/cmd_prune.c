@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/signals.h"
+#include "cli/status.h"
 #include "cli/text.h"
 #include "engine/remove.h"
 
@@ -151,6 +152,8 @@ static bool run(struct cli *c, struct err *e)
 	listener_end(&c->listener);
 	if (ok)
 		tell(c, &res, o.dry_run);
+	if (ok && res.unreadable)
+		c->status = STATUS_DAMAGE;
 	retention_release(&policy);
 	return ok;
 }
@@ -158,7 +161,7 @@ static bool run(struct cli *c, struct err *e)
 static const struct option_def options[] = {
     {0, "set", "NAME", "only snapshots of this set"},
     {0, "keep-last", "N", "keep the newest N"},
-    {0, "keep-hourly", "N", "the newest of each of the last N hours that have one"},
+    {0, "keep-hourly", "N", "the newest of each of N hours that have one"},
     {0, "keep-daily", "N", "of each of so many days"},
     {0, "keep-weekly", "N", "of each of so many weeks"},
     {0, "keep-monthly", "N", "of each of so many months"},

@@ -42,7 +42,7 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
+    {0, "settle", "CMD", "what waits for all uploads, or fails"},
     {0},
 };
 

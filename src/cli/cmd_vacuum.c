@@ -326,15 +326,15 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-    {0, "below", "PCT", "bundles of which less is alive (by a rule); 0: only dead ones"},
-    {0, "run", NULL, "act: copy what is alive in them, condemn them, delete what may go"},
+    {0, "below", "PCT", "bundles with less alive than this (by a rule)"},
+    {0, "run", NULL, "act: copy, condemn, and delete what may go"},
     {0, "combine", NULL, "also put small bundles together"},
     {0, "max-write", "SIZE", "copy no more than that"},
     {0, "max-time", "TIME", "copy for no longer than that"},
-    {0, "sole-client", NULL, "nobody else uses the repository: wait for nobody"},
+    {0, "sole-client", NULL, "nobody else uses it now: wait for nobody"},
     {0, "grace", "TIME", "wait longer than a day before deleting"},
-    {0, "strict", NULL, "wait until all clients show that they know what is condemned"},
-    {0, "settle", "CMD", "what waits until the mount has uploaded all, or fails"},
+    {0, "strict", NULL, "wait until all clients know what is condemned"},
+    {0, "settle", "CMD", "what waits for all uploads, or fails"},
     {'j', "jobs", "N", "processors to use (all)"},
     {0},
 };

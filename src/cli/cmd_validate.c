@@ -164,9 +164,9 @@ static bool run(struct cli *c, struct err *e)
 }
 
 static const struct option_def options[] = {
-    {0, "quick", NULL, "lists and sizes; every reference resolves (the default)"},
+    {0, "quick", NULL, "lists, sizes and references (the default)"},
     {0, "stored", NULL, "read every byte and compare it with its digest"},
-    {0, "full", NULL, "also unseal, expand, and check every chunk's id"},
+    {0, "full", NULL, "also unseal, expand, and check chunks' ids"},
     {'j', "jobs", "N", "processors to use (all)"},
     {0},
 };

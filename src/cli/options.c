@@ -23,13 +23,13 @@ static const struct option_def repo_options[] = {
     {0, "cache-dir", "DIR", "folder of the local cache (or BALE_CACHE_DIR)"},
     {0, "no-cache", NULL, "keep and use no local cache"},
     {0, "transfers", "N", "storage operations at once (by its latency)"},
-    {0, "mount-class", "CLASS", "through, write-back, unknown: what a close means"},
+    {0, "mount-class", "CLASS", "through, write-back or unknown (see man bale)"},
     {0},
 };
 
 static const struct option_def key_options[] = {
     {0, "key-file", "FILE", "open with this key file (or BALE_KEY_FILE)"},
-    {0, "passphrase-file", "FILE", "open with its one line (or BALE_PASSPHRASE_FILE)"},
+    {0, "passphrase-file", "FILE", "open with its line (or BALE_PASSPHRASE_FILE)"},
     {0},
 };
 

@@ -54,6 +54,8 @@ bale_is 0 "--version" --version
 bale_is 0 "version in JSON" version --json
 is "$(field .type)" summary "ends with a summary"
 bale_is 2 "help for an unknown command" help frobnicate
+bale_is 0 "all help" help --all
+is "$(awk 'length > 80' "$T/out")" "" "fits a terminal"
 for c in init backup list ls cat restore validate prune remove undelete tag pin unpin vacuum \
 	client doctor key help version; do
 	bale_is 0 "help $c" help $c

@@ -145,6 +145,19 @@ ok "to people too" sh -c "'$BALE' list | grep '$d' | grep -q 'pinned  #two'"
 bale_is 0 "unpin" unpin "$d"
 bale_is 0 "then it goes" remove "$d"
 
+# One that cannot be read is left alone, and told.
+generation 6 --set other
+generation 7 --set other
+tail=$(ls repo/bands/*-tail-* | tail -n 2 | head -n 1)
+cp "$tail" whole
+head -c 100 whole >"$tail"
+bale_is 4 "prune beside damage" prune --set other --keep-last 1 --json --no-cache
+is "$(field .unreadable)" 1 "counts it"
+says "$(basename "$tail" | sed 's/-tail-.*//')" "names it"
+is "$(field '[.kept, .removed] | tostring')" "[1,0]" "and leaves it alone"
+cat whole >"$tail"
+bale_is 0 "and without" prune --set other --keep-last 1 -n
+
 # What it needs is gone.
 x=$(names --removed | tail -n 1)
 find repo/data -type f -delete
