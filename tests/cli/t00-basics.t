@@ -116,4 +116,23 @@ is "$(wc -l <readme)" 6 "the README begins with six commands"
 ok "which work" env PATH="$T/bin:$PATH" BALE_PASSPHRASE=x sh -ex readme
 same_tree home/ana/letters letters "and bring back the letters"
 
+# --- what looks like a folder and is none, or is one that cannot be meant
+for address in sftp:user@host:/repo rclone:remote:repo host:repo; do
+	bale_is 2 "init refuses $address" init -r "$address" --unencrypted
+	says "looks like an address" "and tells why"
+	bale_is 10 "where nothing is found" list -r "$address"
+	says "mount the storage" "what to do is told"
+done
+is "$(ls -d ./*:* 2>/dev/null)" "" "nothing is made"
+bale_is 0 "a folder's name may look so" init -r ./host:repo --unencrypted
+export BALE_REPO="$T/repo"
+"$BALE" init -q --unencrypted || exit 1
+bale_is 2 "the repository" backup --set own repo
+says "repo: is the repository" "is told"
+bale_is 0 "what is in it" backup --set own repo/bands home --json
+is "$(jq -r 'select(.kind == "note") | .path' "$T/err")" repo/bands "is left out, and told"
+bale_is 2 "a target in the repository" restore latest --to repo/back
+says "in the repository" "is told"
+ok "and not made" test ! -e repo/back
+
 finish

@@ -14,14 +14,6 @@ bale_is 1 "init refuses a folder with files" init -r full --unencrypted
 says "file" "and names one"
 bale_is 2 "init refuses a secret for an unencrypted one" init -r x --unencrypted --key-file k
 ok "and leaves nothing" test ! -e x -a ! -e k
-for address in sftp:user@host:/repo rclone:remote:repo host:repo; do
-	bale_is 2 "init refuses $address" init -r "$address" --unencrypted
-	says "looks like an address" "and tells why"
-	bale_is 10 "where nothing is found" list -r "$address"
-	says "mount the storage" "what to do is told"
-done
-is "$(ls -d ./*:* 2>/dev/null)" "" "nothing is made"
-bale_is 0 "a folder's name may look so" init -r ./host:repo --unencrypted
 bale_is 0 "an unencrypted one has no keys" key list -r plain
 export BALE_PASSPHRASE=secret
 bale_is 12 "a secret given for an unencrypted one stops a backup" backup -r plain "$TOP/tests/cli"

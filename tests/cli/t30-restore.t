@@ -36,9 +36,6 @@ bale_is 1 "a target that is a file" restore latest --to pass
 says "pass is no folder" "is named"
 bale_is 1 "a target in a folder that is not there" restore latest --to not/there
 says "make the folder not/there" "is named"
-bale_is 2 "a target in the repository" restore latest --to repo/back
-says "in the repository" "is told"
-ok "and not made" test ! -e repo/back
 bale_is 2 "an empty target" restore latest --to ''
 bale_is 1 "a path that is not there" restore latest:/no/such --to no
 ok "leaves no target behind" test ! -e no/such
