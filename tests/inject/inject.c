@@ -51,7 +51,7 @@ enum call {
 	CALL_MKNOD, CALL_READLINK, CALL_SEEK, CALL_TRUNCATE, CALL_MMAP, CALL_UTIME,
 	CALL_CHOWN, CALL_CHMOD, CALL_SETXATTR, CALL_GETXATTR, CALL_LISTXATTR, CALL_FLOCK,
 	CALL_OPENAT2, CALL_STATVFS, CALL_FOPEN, CALL_FGETS, CALL_REALPATH, CALL_THREAD,
-	CALL_SPAWN, CALL_WAIT, CALL_PIPE, CALL_ALLOC, CALLS,
+	CALL_SPAWN, CALL_WAIT, CALL_PIPE, CALL_DUP, CALL_ALLOC, CALLS,
 };
 
 static const char *const names[CALLS] = {
@@ -60,7 +60,7 @@ static const char *const names[CALLS] = {
 	"mknod", "readlink", "seek", "truncate", "mmap", "utime",
 	"chown", "chmod", "setxattr", "getxattr", "listxattr", "flock",
 	"openat2", "statvfs", "fopen", "fgets", "realpath", "thread",
-	"spawn", "wait", "pipe", "alloc",
+	"spawn", "wait", "pipe", "dup", "alloc",
 };
 
 static bool ready;
@@ -211,6 +211,21 @@ long syscall(long what, ...)
 	if (what == SYS_openat2 && fails(CALL_OPENAT2))
 		return -1;
 	return REAL(syscall)(what, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* Of its commands those that make a descriptor. */
+int fcntl64(int fd, int command, ...)
+{
+	static void *at;
+	va_list ap;
+	void *arg;
+
+	va_start(ap, command);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (command == F_DUPFD_CLOEXEC && fails(CALL_DUP))
+		return -1;
+	return REAL(fcntl64)(fd, command, arg);
 }
 
 /* The descriptor is gone whatever close says. */
