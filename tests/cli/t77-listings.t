@@ -154,16 +154,24 @@ while read -r preset; do
 	rm -rf back.fs/repo cache
 	dumb mnt "${preset%%-*}" "preset $preset"
 	bale_is 0 "$preset: init" init --unencrypted
+	again=0
 	for i in 1 2; do
 		echo "$preset $i" >>src/f1
 		bale_is 0 "backup" backup src --set home --json
 		is "$(field .complete)" true "is complete"
+		again=$((again + $(retries '^data/')))
 	done
 	bale_is 0 "list" list --json
 	is "$(field .snapshots)" 2 "knows both"
 	bale_is 0 "validate" validate --full
 	back_is "restore"
 	wait_for sh -c "grep -qx 'pending 0' mnt/.dumbfs"
+	# What the kind of mount does wrong has happened.
+	case $preset in
+	rclone-off | sshfs | nfs | s3fs) is $again 1 "what failed was repeated" ;;
+	smb) is $again 0 "EINTR needs no telling" ;;
+	*) ok "it is uploaded later" sh -c "grep -q '^count upload [1-9]' mnt/.dumbfs" ;;
+	esac
 	gone mnt
 	export BALE_REPO="$T/back.fs/repo"
 	bale_is 0 "validate in the folder behind" validate --full --no-cache
