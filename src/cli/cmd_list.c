@@ -88,6 +88,9 @@ static bool on_snapshot(void *arg, const struct band_info *info, enum band_file 
 {
 	struct listing *l = arg;
 
+	/* It came to nothing, and nothing can be had from it. */
+	if (state == BAND_HEAD && info->fences.n > 0)
+		return true;
 	if (l->set && strcmp(b->set ? b->set : "", l->set) != 0)
 		return true;
 	show_json(l, info, state, b, pinned);

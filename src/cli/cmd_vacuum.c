@@ -123,7 +123,12 @@ static void show_waiting(
 		    " waiting    for the next backup of client %s: nothing shows yet that it "
 		    "knows what is condemned\n",
 		    res->lacking);
-	if (*res->awaited)
+	if (*res->awaited && res->awaited_dead)
+		report_text(&c->report,
+		    " waiting    for %s, which came to nothing: until that has been known here "
+		    "for a day, or what --grace says\n",
+		    res->awaited);
+	else if (*res->awaited)
 		report_text(&c->report,
 		    " waiting    for %s, which is unfinished: until its client backs up again "
 		    "and a day more, or after a week without a sign of life\n",

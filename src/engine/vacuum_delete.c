@@ -69,6 +69,15 @@ static bool relies(const struct vac_band *b)
 	return !b->whole || b->band.kind != BAND_VACUUM;
 }
 
+/* Of several, one that may yet end before one that is dead. */
+static void tell_awaited(struct vacuum_result *out, const struct band_info *info)
+{
+	if (*out->awaited && !out->awaited_dead)
+		return;
+	snprintf(out->awaited, sizeof out->awaited, "%s", info->name.text);
+	out->awaited_dead = info->fences.n > 0;
+}
+
 /* V5: every head that is visible has a tail, or a fence that has been watched. */
 static bool account(struct vacuum *x, bool *all, struct err *e)
 {
@@ -84,8 +93,7 @@ static bool account(struct vacuum *x, bool *all, struct err *e)
 			continue;
 		*all = MUTANT(NO_WAIT) || (*all && !relies(b));
 		if (relies(b))
-			snprintf(x->result->awaited, sizeof x->result->awaited, "%s",
-			    b->info->name.text);
+			tell_awaited(x->result, b->info);
 		if (b->info->fences.n == 0 && !wait_for(x, b, e))
 			return false;
 	}

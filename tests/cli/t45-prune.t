@@ -165,5 +165,8 @@ bale_is 1 "undelete without the data" undelete "$x"
 says "keep" "names the paths"
 is "$(names)" "$("$BALE" list --json | jq -r 'select(.type == "snapshot") | .snapshot')" "no more"
 is "$(find repo/bands -name '*-fence-*' | wc -l)" 1 "what came to nothing is declared dead"
+dead=$(basename repo/bands/*-fence-* | sed 's/-fence-.*//')
+bale_is 0 "list" list
+ok "does not show it" sh -c "! grep -q '$dead' '$T/out'"
 
 finish

@@ -268,6 +268,14 @@ bale_is 0 "a backup goes on" backup --set home src --json
 is "$(field .files_new)" 0 "and finds nothing new"
 bale_is 0 "whole" validate --full
 
+# An undelete that came to nothing.
+again
+bale_is 0 "what was removed" vacuum --run --below 100
+bale_is 1 "cannot be brought back" undelete "$gone"
+bale_is 0 "vacuum" vacuum --run
+ok "waits for what came of that" grep -q "^ waiting    for .*, which came to nothing" "$T/out"
+ok "and calls it nothing else" sh -c "! grep -q unfinished '$T/out'"
+
 # Another client's unfinished backup.
 again
 head -c 60000000 /dev/urandom >long
