@@ -62,7 +62,7 @@ struct vacuum_result {
 	bool strict;           /* strict mode: what is condemned waits for evidence too */
 	/* with run */
 	char awaited[48];      /* a band that deletion has to wait for; "" for none */
-	bool awaited_dead;     /* it has been declared dead, and the grace since then counts */
+	bool awaited_dead;     /* it was declared dead, and the grace since then counts */
 	char band[48];
 	char tombstone[NAME_MAX_LEN + 1]; /* "" where nothing was condemned */
 	uint64_t condemned_bundles; /* by this run */
