@@ -301,6 +301,17 @@ static bool split(struct pattern *pt, const char *p, const char *end)
 	return true;
 }
 
+/* No path has such a part; whoever writes one means something, and would not get it. */
+static bool has_dots(const struct pattern *pt)
+{
+	bool found = false;
+
+	for (size_t i = 0; !found && i < pt->n; i++)
+		found = span_equal(span_of(pt->parts[i].p, pt->parts[i].n), span_str(".")) ||
+		    span_equal(span_of(pt->parts[i].p, pt->parts[i].n), span_str(".."));
+	return found;
+}
+
 bool filter_add(struct filter *f, const char *pattern, struct err *e)
 {
 	struct pattern pt = {.text = mem_strdup(pattern)};
@@ -324,6 +335,13 @@ bool filter_add(struct filter *f, const char *pattern, struct err *e)
 	if (n == 0 || !split(&pt, p, p + n)) {
 		pattern_release(&pt);
 		return err_set(e, ERR_USAGE, "'%s' is not a pattern", pattern);
+	}
+	if (has_dots(&pt)) {
+		pattern_release(&pt);
+		return err_set(e, ERR_USAGE,
+		    "'%s' can match nothing, as paths have no . or .. in them; what is in the "
+		    "source itself is /NAME",
+		    pattern);
 	}
 	f->patterns = mem_grow(f->patterns, &f->cap, f->n + 1, sizeof *f->patterns);
 	f->patterns[f->n++] = pt;

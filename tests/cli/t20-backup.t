@@ -106,6 +106,8 @@ is "$(field .files)" 2 "leaves out patterns and caches"
 bale_is 0 "or not caches" backup --set ex cached keep --exclude '*' --exclude '!*.c' \
 	--no-cachedir --json
 bale_is 2 "a pattern that makes no sense" backup keep --exclude ''
+bale_is 2 "a pattern that can match nothing" backup keep --exclude ./y.o
+says "is /NAME" "tells what may be meant"
 bale_is 1 "a file of patterns that is not there" backup keep --exclude-from nothere
 
 bale_is 3 "a missing source" backup --set miss keep nothere --json

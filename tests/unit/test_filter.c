@@ -81,7 +81,8 @@ static void test_absolute(void **state)
 static void test_bad(void **state)
 {
 	static const char *const bad[] = {
-	    "", "!", "/", "!/", "a[", "[a", "a\\", "[]", "[[:none:]]", "a/[b", "[a\\"};
+	    "", "!", "/", "!/", "a[", "[a", "a\\", "[]", "[[:none:]]", "a/[b", "[a\\",
+	    ".", "./a", "a/./b", "..", "/a/../b", "!./a"};
 	struct filter *f = filter_new();
 	struct err e = ERR_EMPTY;
 	size_t i;
