@@ -32,11 +32,11 @@ static bool check_set(const char *set, struct err *e)
 {
 	if (!*set || strlen(set) > 255 || strcmp(set, "latest") == 0)
 		return err_set(e, ERR_USAGE,
-		    "--set %s: a set's name has 1 to 255 bytes and is not \"latest\"", set);
+		    "--set \"%s\": a set's name has 1 to 255 bytes and is not \"latest\"", set);
 	for (const char *p = set; *p; p++)
 		if ((unsigned char)*p < ' ' || strchr("/:~@\x7f", *p))
 			return err_set(e, ERR_USAGE,
-			    "--set %s: a set's name has no / : ~ @ or control character", set);
+			    "--set \"%s\": a set's name has no / : ~ @ or control character", set);
 	return true;
 }
 
@@ -84,11 +84,11 @@ static bool read_filter(struct cli *c, struct wish *w, struct err *e)
 	for (size_t i = 0; i < o->n_given; i++) {
 		const struct option_given *g = &o->given[i];
 
-		if (strcmp(g->def->name, "exclude") == 0 && !filter_add(w->filter, g->value, e))
-			return false;
-		if (strcmp(g->def->name, "exclude-from") == 0 &&
-		    !filter_add_file(w->filter, g->value, e))
-			return false;
+		if ((strcmp(g->def->name, "exclude") == 0 &&
+		        !filter_add(w->filter, g->value, e)) ||
+		    (strcmp(g->def->name, "exclude-from") == 0 &&
+		        !filter_add_file(w->filter, g->value, e)))
+			return err_wrap(e, "--%s", g->def->name);
 	}
 	w->o.filter = w->filter;
 	return true;
@@ -223,10 +223,9 @@ static bool run(struct cli *c, struct err *e)
 	struct backup_result res = {0};
 	bool ok = false;
 
-	if (!read_options(c, &w, e) || !cli_open_to_write(c, e))
+	if (!read_options(c, &w, e) || !cli_open_to_write(c, e) || !settle_use(c, e))
 		goto out;
 	w.o.transfers = c->repo->transfers;
-	settle_use(c);
 	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);
 	if (ok && (res.totals.unreadable || c->listener.problems[PROBLEM_UNREADABLE]))

@@ -23,11 +23,8 @@ static bool run(struct cli *c, struct err *e)
 	json_t *line;
 	bool ok;
 
-	ok = cli_open(c, e);
-	if (ok) {
-		settle_use(c);
-		ok = undelete_run(c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
-	}
+	ok = cli_open(c, e) && settle_use(c, e) &&
+	    undelete_run(c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
 	listener_end(&c->listener);
 	tell_lost(c, &res);
 	if (ok) {

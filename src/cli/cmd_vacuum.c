@@ -314,10 +314,9 @@ static bool run(struct cli *c, struct err *e)
 	bool ok;
 
 	who_init(&who);
-	ok = read_options(c, &who, &o, e) && cli_open(c, e);
+	ok = read_options(c, &who, &o, e) && cli_open(c, e) && settle_use(c, e);
 	if (ok) {
 		o.transfers = c->repo->transfers;
-		settle_use(c);
 		ok = vacuum_run(c->repo, &o, &c->listener.monitor, &res, e) ||
 		    (e->kind == ERR_NOSPACE && no_room(&o, e));
 	}

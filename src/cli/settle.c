@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,13 +52,17 @@ static bool settle(void *arg, struct err *e)
 	return shell_ended(status, what, ERR_IO, e);
 }
 
-void settle_use(struct cli *c)
+bool settle_use(struct cli *c, struct err *e)
 {
 	const char *command = options_value(&c->options, "settle");
 
 	if (!command)
-		return;
+		return true;
+	if (!command[strspn(command, " \t\n")])
+		return err_set(e, ERR_USAGE,
+		    "--settle: the command is empty, and would wait for nothing");
 	setenv("BALE_REPO", c->path, 1);
 	c->repo->settle = settle;
 	c->repo->settle_arg = (char *)command;
+	return true;
 }

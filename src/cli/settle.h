@@ -10,7 +10,8 @@
 /*
  * Have the repository settled by the command of --settle, where it was given. In its
  * environment BALE_REPO is the folder; what it prints goes to standard error.
+ * ERR_USAGE where it is empty, as it would be of a variable that is not set.
  */
-void settle_use(struct cli *c);
+bool settle_use(struct cli *c, struct err *e);
 
 #endif

@@ -109,6 +109,7 @@ bale_is 2 "a pattern that makes no sense" backup keep --exclude ''
 bale_is 2 "a pattern that can match nothing" backup keep --exclude ./y.o
 says "is /NAME" "tells what may be meant"
 bale_is 1 "a file of patterns that is not there" backup keep --exclude-from nothere
+says "exclude-from: nothere" "is named"
 
 bale_is 3 "a missing source" backup --set miss keep nothere --json
 is "$(field .complete)" true "does not keep the rest from being saved"

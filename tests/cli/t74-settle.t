@@ -26,6 +26,12 @@ is "$(confirmed)" true "is confirmed"
 is "$(wc -l <settled)" 3 "by three runs of the command"
 ok "that know the repository" grep -q "^in $T/repo$" "$T/err"
 
+for command in "" " "; do
+	bale_is 2 "a command that is empty" backup --json $late --settle "$command" src
+	says "command is empty" "is none"
+done
+bale_is 2 "nor would a vacuum wait" vacuum --run --settle ""
+
 echo changed >src/file
 trap '' CHLD
 bale_is 1 "nor is a failure lost where signals of children are ignored" \

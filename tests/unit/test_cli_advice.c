@@ -75,6 +75,7 @@ static void test_list(void **state)
 	    {"cifs", MOUNT_THROUGH, "rw,nostrictsync,cache=loose", "", 2, "nostrictsync"},
 	    {"fuse.s3fs", MOUNT_THROUGH, "rw", "s3fs -o stat_cache_expire=60", 0, NULL},
 	    {"fuse.s3fs", MOUNT_THROUGH, "rw", "s3fs -o use_cache=/tmp", 2, "use_cache"},
+	    {"tmpfs", MOUNT_THROUGH, "rw", "", 1, "in memory"},
 	    {"fuse", MOUNT_WRITE_BACK, "rw", "", 1, "davfs2"},
 	    {"davfs", MOUNT_WRITE_BACK, "rw", "", 1, "davfs2"},
 	    {"fuse", MOUNT_UNKNOWN, "rw", "", 1, "not known"},
