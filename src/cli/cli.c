@@ -293,13 +293,25 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 	    c->path);
 }
 
+static bool has_head(const char *path)
+{
+	char *head = mem_printf("%s/bale.json", path);
+	struct stat st;
+	bool has = sys_fstatat(AT_FDCWD, head, &st, 0) == 0;
+
+	free(head);
+	return has;
+}
+
 bool cli_may_create(const struct cli *c, struct err *e)
 {
 	struct known k;
 	struct stat st;
-
 	bool there = sys_fstatat(AT_FDCWD, c->path, &st, 0) == 0;
 
+	if (there && has_head(c->path))
+		return err_set(e, ERR_EXISTS, "%s is a repository already; nothing was done",
+		    c->path);
 	if (!there && path_is_address(c->named))
 		return err_set(e, ERR_USAGE,
 		    "%s looks like an address, and bale keeps repositories in folders: mount "

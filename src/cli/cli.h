@@ -48,7 +48,8 @@ struct store *cli_open_folder(struct cli *c, struct err *e);
 
 /*
  * Whether one may be made there: not at an unmounted mount point, where it would fill the
- * disk below, and not at what is another program's address. ERR_UNREACHABLE, ERR_USAGE.
+ * disk below, not at what is another program's address, and not where one is, which is
+ * told before a passphrase is asked for. ERR_UNREACHABLE, ERR_USAGE, ERR_EXISTS.
  */
 bool cli_may_create(const struct cli *c, struct err *e);
 

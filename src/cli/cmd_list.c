@@ -99,6 +99,19 @@ static bool on_snapshot(void *arg, const struct band_info *info, enum band_file 
 	return report_holds(&l->c->report, e);
 }
 
+static void tell_none(const struct listing *l)
+{
+	struct buf text = BUF_EMPTY;
+
+	buf_printf(&text, "no %ssnapshots", l->removed ? "removed " : "");
+	if (l->set) {
+		buf_add_str(&text, " of the set ");
+		text_name(&text, span_str(l->set));
+	}
+	report_text(&l->c->report, "%s\n", buf_str(&text));
+	buf_release(&text);
+}
+
 static bool run(struct cli *c, struct err *e)
 {
 	struct listing l = {
@@ -110,7 +123,7 @@ static bool run(struct cli *c, struct err *e)
 	    !list_run(c->repo, l.removed, on_snapshot, &l, &c->listener.monitor, &result, e))
 		return false;
 	if (l.shown == 0)
-		report_text(&c->report, l.removed ? "no removed snapshots\n" : "no snapshots\n");
+		tell_none(&l);
 	if (result.unreadable)
 		c->status = STATUS_DAMAGE;
 	line = line_new("summary");

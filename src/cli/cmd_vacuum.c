@@ -56,6 +56,10 @@ static void show_thresholds(struct cli *c, const struct vacuum_result *res)
 {
 	struct buf out = BUF_EMPTY;
 
+	if (res->thresholds[VACUUM_THRESHOLDS - 1].bundles == 0) {
+		report_text(&c->report, "\n no bundle has anything dead in it\n");
+		return;
+	}
 	report_text(
 	    &c->report, "\n below      bundles       write        free  stays dead\n");
 	for (int i = 0; i < VACUUM_THRESHOLDS; i++) {

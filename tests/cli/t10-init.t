@@ -83,6 +83,9 @@ if command -v python3 >/dev/null; then
 	$tty "pw one,pw one" "$BALE" init -r asked >"$T/out" 2>&1
 	is $? 0 "the terminal is asked twice"
 	ok "and shows no passphrase" sh -c "! grep -q 'pw one' '$T/out'"
+	$tty "" "$BALE" init -r asked >"$T/out" 2>&1
+	is $? 1 "not again, where one is already"
+	ok "nor is anything asked" sh -c "! grep -q passphrase: '$T/out'"
 	$tty "pw one" "$BALE" key list -r asked >"$T/out" 2>&1
 	is $? 0 "and once to open"
 	$tty "pw two" "$BALE" key list -r asked >"$T/out" 2>&1

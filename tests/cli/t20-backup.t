@@ -51,6 +51,8 @@ ok "and times of RFC 3339" sh -c "head -n 1 '$T/out' | jq -r .start,.end |
 	grep -c '^[0-9]\{4\}-[01][0-9]-[0-3][0-9]T[0-9:]\{8\}Z$' | grep -q 2"
 bale_is 0 "list of a set" list --set other --json
 is "$(field .snapshots)" 1 "knows one"
+bale_is 0 "list of a set that is not there" list --set another
+is "$(cat "$T/out")" "no snapshots of the set another" "names it"
 bale_is 0 "list in words" list
 ok "has a line for each, and a heading" test "$(wc -l <"$T/out")" -eq 7
 is "$(awk '{ print match($0, "  (set|home|other)") }' "$T/out" | sort -u | wc -l)" 1 \

@@ -59,6 +59,9 @@ bale_is 0 "with nothing dead" vacuum --json
 adds_up "nothing dead"
 is "$(field '[.dead_bytes, .condemned_bytes, .unknown_bytes, .freed_bytes] | tostring')" \
 	"[0,0,0,0]" "nothing is dead, nor anything else"
+bale_is 0 "in words" vacuum
+ok "it is told once" grep -q "^ no bundle has anything dead" "$T/out"
+ok "and not for each threshold" sh -c "! grep -q 'stays dead' '$T/out'"
 gone=$(name 1)
 "$BALE" remove -q "$gone" "$(name 2)" "$(name 3)" "$(name 4)"
 junk=$(find repo/data -mindepth 1 -type d | head -n 1)/junk
