@@ -98,6 +98,20 @@ bool progress_take(struct progress *most, const struct progress *p)
 	return false;
 }
 
+static void tell_json(struct report *r, const struct progress *p, double seconds)
+{
+	json_t *line = line_new("progress");
+
+	line_text(line, "phase", p->phase ? p->phase : "work");
+	line_count(line, "files", p->files);
+	line_count(line, "files_total", p->files_total);
+	line_count(line, "bytes", p->bytes);
+	line_count(line, "bytes_total", p->bytes_total);
+	line_count(line, "bytes_stored", p->bytes_stored);
+	line_real(line, "seconds", seconds);
+	report_aside(r, line);
+}
+
 static void on_progress(struct monitor *m, const struct progress *p)
 {
 	struct listener *l = (struct listener *)m;
@@ -114,7 +128,9 @@ static void on_progress(struct monitor *m, const struct progress *p)
 	        now - l->last < REDRAW_NS))
 		return;
 	seconds = (double)(now - l->phase_began) / 1e9;
-	if (asked) {
+	if (asked && l->report->json) {
+		tell_json(l->report, &l->most, seconds);
+	} else if (asked) {
 		progress_text(&text, &l->most, seconds, 1000);
 		report_progress(l->report, NULL);
 		fprintf(stderr, "bale: %s\n", buf_str(&text));

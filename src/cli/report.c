@@ -173,12 +173,21 @@ void report_error(struct report *r, const struct err *e, int status)
 		line_text(line, "kind", status_kind_name(e->kind));
 		line_text(line, "message", e->text);
 		line_count(line, "status", (uint64_t)status);
-		add_json(&text, line);
-	} else {
-		buf_add_str(&text, "bale: ");
-		text_message(&text, span_str(e->text));
-		buf_add_byte(&text, '\n');
+		report_aside(r, line);
+		return;
 	}
+	buf_add_str(&text, "bale: ");
+	text_message(&text, span_str(e->text));
+	buf_add_byte(&text, '\n');
+	say(r, &text);
+	buf_release(&text);
+}
+
+void report_aside(struct report *r, json_t *line)
+{
+	struct buf text = BUF_EMPTY;
+
+	add_json(&text, line);
 	say(r, &text);
 	buf_release(&text);
 }
@@ -231,16 +240,16 @@ void report_problem(
 		line_name(line, "path", subject);
 		if (e)
 			line_text(line, "message", e->text);
-		add_json(&text, line);
-	} else {
-		buf_printf(&text, "bale: %s: ", problem_name(what));
-		text_name(&text, subject);
-		if (e && e->text[0]) {
-			buf_add_str(&text, ": ");
-			text_message(&text, span_str(e->text));
-		}
-		buf_add_byte(&text, '\n');
+		report_aside(r, line);
+		return;
 	}
+	buf_printf(&text, "bale: %s: ", problem_name(what));
+	text_name(&text, subject);
+	if (e && e->text[0]) {
+		buf_add_str(&text, ": ");
+		text_message(&text, span_str(e->text));
+	}
+	buf_add_byte(&text, '\n');
 	say(r, &text);
 	buf_release(&text);
 }

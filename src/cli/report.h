@@ -58,6 +58,9 @@ const char *problem_name(enum problem what);
 void report_retry(struct report *r, const char *folder, const char *name,
     const struct err *why, unsigned attempt);
 
+/* Print and free a line on standard error, where JSON is asked for. */
+void report_aside(struct report *r, json_t *line);
+
 /* Replace the progress line on the terminal; NULL erases it. */
 void report_progress(struct report *r, const char *line);
 

@@ -101,6 +101,7 @@ ok "what is said is told" sh -c "comm -23 special told | sed 's/^/not told: /' |
 # A probe's message is that of a failure; only root makes devices.
 comm -13 special told | grep -v -e '^doctor probe message$' -e '^ls entry m[ai][jn]or$' >unsaid
 is "$(cat unsaid)" "" "and what is told is said"
-is "$(awk '{ print $2, $3 }' said | sort -u | comm -13 - every)" "" "also of every command"
+grep -v '^progress ' every >every.now # t50-errors.t asks for it
+is "$(awk '{ print $2, $3 }' said | sort -u | comm -13 - every.now)" "" "also of every command"
 
 finish

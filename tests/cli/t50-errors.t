@@ -66,10 +66,17 @@ seq 1 4000000 >src/long
 "$BALE" backup -r plain src --level 19 -j 1 --checkpoint 1M --json >"$T/out" 2>"$T/err" &
 pid=$!
 until ls plain/bands/*-head-* >"$T/ok.log" 2>&1; do sleep 0.1; done
-sleep 0.3
+kill -USR1 $pid
+n=0
+until grep -q progress "$T/err" || [ $n -ge 100 ]; do
+	n=$((n + 1))
+	sleep 0.1
+done
 kill -INT $pid
 wait $pid
 is $? 130 "an interrupted backup"
+is "$(jq -c 'select(.type == "progress") | [.phase, (del(.type, .phase) | map_values(type) | unique)]' \
+	"$T/err" | sort -u)" '["backup",["number"]]' "tells how far it is where it is asked"
 is "$(tail -n 1 "$T/err" | jq -r .kind)" interrupted "is told by its kind"
 bale_is 0 "the interrupted one is listed" list -r plain --json
 is "$(jq -r 'select(.type == "snapshot") | .complete' "$T/out")" false "as incomplete"
