@@ -75,7 +75,7 @@ done
 kill -INT $pid
 wait $pid
 is $? 130 "an interrupted backup"
-is "$(jq -c 'select(.type == "progress") | [.phase, (del(.type, .phase) | map_values(type) | unique)]' \
+is "$(jq -c 'select(.type == "progress") | [.phase, (del(.type, .phase) | map(type) | unique)]' \
 	"$T/err" | sort -u)" '["backup",["number"]]' "tells how far it is where it is asked"
 is "$(tail -n 1 "$T/err" | jq -r .kind)" interrupted "is told by its kind"
 bale_is 0 "the interrupted one is listed" list -r plain --json
