@@ -45,6 +45,7 @@ quiet init -r w/repo --unencrypted
 quiet init -r w/secret --key-file w/key
 quiet init -r w/two --unencrypted
 BALE_CACHE_DIR=w/cache2 quiet backup -r w/two src/sub/deep
+quiet backup -r w/two src/sub/deep
 sleep 2.1
 quiet backup -r w/repo src --set home --tag first
 echo more >src/more
@@ -60,7 +61,7 @@ third=$(snapshot | sed -n 3p)
 quiet remove -r w/repo "$first"
 quiet pin -r w/repo "$second"
 quiet tag -r w/repo "$second" was
-other=$("$BALE" list -r w/two --json | jq -r 'select(.type == "snapshot") | .snapshot' | cut -d - -f 2)
+other=$("$BALE" client list -r w/two --json | jq -r 'select(.self == false) | .client')
 cp -a src then
 head -c 50000 /dev/urandom >src/sub/new
 echo again >src/small
@@ -140,6 +141,9 @@ no_half_files() {
 # of the snapshots that are listed now
 told() { "$BALE" list -r "$W/repo" --json | jq -s -r "map(select(.type == \"snapshot\")) | $1"; }
 
+# which of them asks stands in the local cache alone
+clients() { sed 's/this one$//; s/ *$//'; }
+
 figures() { tail -n 1 | jq -c '[.total_bytes, .live_bytes, .dead_bytes, .unknown_bytes]'; }
 
 true_success() {
@@ -160,6 +164,7 @@ true_success() {
 	pin) [ "$(told 'map(select(.pinned)) | length')" = 2 ] ;;
 	unpin) [ "$(told 'map(select(.pinned)) | length')" = 0 ] ;;
 	vacuum-run | vacuum-strict) [ "$(told length)" = 2 ] && restored_then ;;
+	client-list) [ "$(clients <out)" = "$(clients <expect.client-list)" ] ;;
 	client-retire) "$BALE" client list -r "$W/two" | grep -q "^$other .* retired$" ;;
 	doctor) [ ! -e "$W/repo/doctor" ] || [ -z "$(ls "$W/repo/doctor")" ] ;;
 	key-add) well list -r "$W/secret" --key-file "$W/key2" ;;
