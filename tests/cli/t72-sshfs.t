@@ -34,11 +34,12 @@ serve_ssh() {
 		wait "$server"
 	done
 }
-# In the foreground, so that its process is ours.
+# In the foreground, so that its process is ours; and by the whole path, as sshfs goes to
+# "/": of several whose "mnt" may be meant, doctor asks none.
 ssh_mount() {
 	sshfs -f -p "$port" ${*:-$options} -o "IdentityFile=$T/ssh/user" \
 		-o StrictHostKeyChecking=no,UserKnownHostsFile=/dev/null \
-		"$(id -un)@127.0.0.1:$T/served" mnt 2>mount.log &
+		"$(id -un)@127.0.0.1:$T/served" "$T/mnt" 2>mount.log &
 	mount=$!
 	wait_for mountpoint -q mnt
 }
