@@ -42,6 +42,18 @@ static bool explain(struct cli *c)
 	return true;
 }
 
+/*
+ * The storage went away in the middle. What was said where it was not there to begin with
+ * is all that there is to say.
+ */
+static void explain_loss(const struct cli *c, struct err *e)
+{
+	if (e->kind == ERR_UNREACHABLE && e->sys != 0 && c->repo)
+		err_wrap(e,
+		    "the storage cannot be reached any more: is it still mounted? Mount it and "
+		    "try again; what was stored counts");
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
 	struct cli c = {.command = command, .report.json = wants_json(argv)};
@@ -64,6 +76,8 @@ static int run(const struct command *command, int argc, char **argv)
 		fflush(stdout);
 	listener_end(&c.listener);
 	status = ok ? c.status : status_of(e.kind);
+	if (!ok)
+		explain_loss(&c, &e);
 	/* A reader that has had enough, like head, is told by the status alone. */
 	if (!ok && c.report.broken != EPIPE)
 		report_error(&c.report, &e, status);

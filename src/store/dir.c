@@ -73,7 +73,8 @@ static bool fail(const struct store_dir *d, struct err *e, int sys, const char *
 
 static bool gone(const struct store_dir *d, struct err *e)
 {
-	return err_set(e, ERR_UNREACHABLE, "%s: the folder itself is gone", d->path);
+	return err_set(e, ERR_UNREACHABLE,
+	    "%s: the folder itself is gone: is the storage still mounted?", d->path);
 }
 
 /* 0, or the errno. */

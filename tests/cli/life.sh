@@ -51,7 +51,7 @@ disappear() {
 	begin
 	kill -9 "$mount"
 	ends 14 "the mount program dies in the middle"
-	ok "which is told: $(tail -n 1 "$T/begun.log")" test -s "$T/begun.log"
+	ok "which is told: $(tail -n 1 "$T/begun.log")" grep -q "still mounted" "$T/begun.log"
 	end_mount
 	bale_is 14 "not mounted is no empty repository" backup src --set life
 	"$@"

@@ -79,6 +79,7 @@ for how in $hows; do
 		is $status 14 "$how: exit status 14"
 		is "$(tail -n 1 "$T/err" | jq -r .kind)" unreachable "told by its kind"
 		says "bands/\|folder itself is gone" "with what could not be done"
+		says "still mounted" "what may be the matter is told"
 		bale_is 14 "nothing can be listed now" list
 		fusermount3 -uz mnt
 	fi
