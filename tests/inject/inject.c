@@ -16,7 +16,7 @@
  *   INJECT_NOW     seconds since 1970 at which the clock stands still
  *   INJECT_TICKS   and those since the machine's start
  *
- * Time flies: a sleep ends after a millisecond and moves the clocks on. Nothing is
+ * Time flies: a sleep ends after 20 microseconds and moves the clocks on. Nothing is
  * synced. Where the clock stands still random bytes are the same each time.
  */
 #include <dirent.h>
@@ -400,7 +400,7 @@ void *realloc(void *p, size_t n)
 int nanosleep(const struct timespec *want, struct timespec *rest)
 {
 	static void *at;
-	const struct timespec nap = {0, 1000000};
+	const struct timespec nap = {0, 20000};
 
 	(void)rest;
 	REAL(nanosleep)(&nap, NULL);

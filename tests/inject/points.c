@@ -7,7 +7,8 @@
  *
  * Whoever started it is to judge what came of it: a line "CALL NTH ERRNO TIMES STATUS"
  * asks for that, and any line answers it. Nothing is asked where the call was not
- * made, nor twice about the same: status, output, and all that is not as it was saved.
+ * made, nor twice about the same: status, output but for the words of the error, and all
+ * that is not as it was saved.
  * With the clock standing still and the same random bytes each time, most points are
  * like others: it makes no difference at which of the allocations between two writes a
  * program ends. The last line is "points RUN JUDGED".
@@ -304,25 +305,42 @@ static void add_change(void *arg, const struct saved *was, const struct saved *i
 	free(path);
 }
 
-static void add_file(struct account *a, const char *path)
+/* What a program says, but for which error it met, and how much memory it took. */
+static void add_output(struct account *a, const char *path, const char *error)
 {
+	static const char memory[] = "\"peak_rss\":";
+	const char *p, *error_at, *memory_at;
 	struct buf content = BUF_EMPTY;
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && slurp(path, &st, &content))
-		add(a, content.p, content.n);
-	add(a, "", 1);
+	if (lstat(path, &st) == 0)
+		slurp(path, &st, &content);
+	for (p = buf_str(&content);;) {
+		error_at = strstr(p, error);
+		memory_at = strstr(p, memory);
+		if (memory_at && (!error_at || memory_at < error_at)) {
+			add(a, p, (size_t)(memory_at - p));
+			p = memory_at + sizeof memory - 1;
+			p += strspn(p, "0123456789");
+		} else if (error_at) {
+			add(a, p, (size_t)(error_at - p));
+			p = error_at + strlen(error);
+		} else {
+			break;
+		}
+	}
+	add(a, p, strlen(p) + 1);
 	buf_release(&content);
 }
 
-static void account(time_t begun, int status, struct account *a)
+static void account(time_t begun, int status, const char *error, struct account *a)
 {
 	struct tree now = {NULL, 0, 0};
 
 	*a = (struct account){{0xcbf29ce484222325u, 0}, begun};
 	add(a, &status, sizeof status);
-	add_file(a, "out");
-	add_file(a, "err");
+	add_output(a, "out", error);
+	add_output(a, "err", error);
 	scan(world, "", false, &now);
 	tree_sort(&now);
 	compare(&now, add_change, a);
@@ -424,7 +442,7 @@ int main(int argc, char **argv)
 		if (stat("fired", &st) != 0 || st.st_size == 0)
 			continue;
 		n_run++;
-		account(begun, status, &a);
+		account(begun, status, strerror(atoi(error)), &a);
 		if (!map_put(&known, a.sum, 1))
 			continue;
 		n_judged++;
