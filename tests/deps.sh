@@ -6,7 +6,7 @@ set -eu
 
 build='gcc make pkg-config libzstd-dev libb2-dev libjansson-dev libsodium-dev'
 check="$build clang-14 libcmocka-dev libfuse3-dev fuse3 perl rsync attr acl libcap2-bin jq strace git
-spin zstd coreutils util-linux mandoc rclone sshfs openssh-server openssh-client procps python3
+spin zstd coreutils util-linux mandoc rclone sshfs s3fs openssh-server openssh-client procps python3
 davfs2 user-mode-linux"
 # Where they would start servers with the machine, who wants NFS tested installs them.
 [ -d /run/systemd/system ] || check="$check nfs-common nfs-kernel-server"

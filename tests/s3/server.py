@@ -4,7 +4,8 @@
 It prints its address on 127.0.0.1 and serves until killed. It knows what mounts of S3 ask for:
 path-style buckets, objects put whole or in parts, ranges, both kinds of listing, deletes of
 one or many. Like S3 and unlike a folder, it shows an object only when all of it
-has arrived, and has no folders without objects. Signatures are not checked.
+has arrived, and has no folders without objects; though an empty object whose key ends in "/",
+which some mounts make of a folder, is one. Signatures are not checked.
 
 A file FOLDER/.full stands for a storage that is full: uploads are refused as long as it is
 there.
@@ -40,6 +41,7 @@ class Storage:
         os.makedirs(self.spool, exist_ok=True)
         self.lock = threading.Lock()
         self.about = {}  # (bucket, key): (etag, {header: value})
+        self.markers = {}  # of folders; (bucket, key): time
         self.uploads = {}  # id: (bucket, key, headers, {number: (path, etag)})
 
     def path(self, bucket, key=None):
@@ -66,12 +68,19 @@ class Storage:
         target = self.path(bucket, key)
         with self.lock:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.rename(spooled, target)
+            if key.endswith("/"):
+                os.unlink(spooled)
+                self.markers[bucket, key] = time.time()
+            else:
+                os.rename(spooled, target)
             self.about[bucket, key] = (etag, headers)
 
     def facts(self, bucket, key):
         """Path, size, time, etag, headers of an object."""
         path = self.path(bucket, key)
+        with self.lock:
+            if (bucket, key) in self.markers:
+                return os.devnull, 0, self.markers[bucket, key], *self.about[bucket, key]
         if key.endswith("/") or not os.path.isfile(path):
             raise Failure(404, "NoSuchKey")
         stat = os.stat(path)
@@ -88,6 +97,7 @@ class Storage:
         path = self.path(bucket, key)
         with self.lock:
             self.about.pop((bucket, key), None)
+            self.markers.pop((bucket, key), None)
             if os.path.isfile(path):
                 os.unlink(path)
             above = os.path.dirname(path)
@@ -101,7 +111,8 @@ class Storage:
     def keys(self, bucket, prefix):
         """All keys with a prefix, in the order of their bytes."""
         top = self.path(bucket)
-        found = []
+        with self.lock:
+            found = [key for at, key in self.markers if at == bucket and key.startswith(prefix)]
         for folder, _, files in os.walk(os.path.join(top, os.path.dirname(prefix))):
             for name in files:
                 key = os.path.relpath(os.path.join(folder, name), top)
