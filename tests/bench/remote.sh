@@ -12,7 +12,9 @@
 # MB/s. Each command begins on a fresh mount.
 #
 # GROWN: a folder in which repositories that take long to make are kept for the next run.
-# ONLY=tree, moved or grown: a part. LATENCIES: in ms (0 20 100).
+# ONLY=tree, moved, grown or large: a part. LATENCIES: in ms (0 20 100).
+# LARGE: a tree whose first backup is timed at the least and the highest, in turn, ROUNDS (3)
+# times.
 set -eu
 build=$(realpath "${BUILD:-build/plain}")
 bale=$build/bale
@@ -202,6 +204,32 @@ tree_part() {
 	done
 }
 
+# --- a first backup of more: what the latency adds, where it can hide
+
+large_part() {
+	tool=bale
+	: >"$dir/large"
+	for round in $(seq "${ROUNDS:-3}"); do
+		for lat in ${latencies%% *} ${latencies##* }; do
+			rm -rf "$dir/large-repo" "$dir/large-repo.cache"
+			use large-repo
+			start large-repo
+			on large-repo "$lat" do_backup_told "$1"
+			peak=$(tail -n 1 "$dir/out" | sed 's/.*"peak_rss":\([0-9]*\).*/\1/')
+			echo "$lat $seconds $peak" >>"$dir/large"
+			echo "round $round, $lat ms: $seconds s, $trips trips, $peak bytes of memory" >&2
+		done
+	done
+	rm -rf "$dir/large-repo" "$dir/large-repo.cache"
+}
+do_backup_told() {
+	"$bale" backup --json --set remote "$1"
+}
+# of MS: the median
+large_median() {
+	awk -v ms="$1" '$1 == ms {print $2}' "$dir/large" | sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'
+}
+
 # --- a file that a vacuum has moved
 
 moved_part() {
@@ -348,6 +376,7 @@ table() {
 : >"$dir/results"
 case ${ONLY:-all} in all | tree) tree_part "$@" ;; esac
 case ${ONLY:-all} in all | moved) moved_part ;; esac
+case ${ONLY:-all} in all | large) [ -z "${LARGE:-}" ] || large_part "$LARGE" ;; esac
 case ${ONLY:-all} in all | grown) grown_part ;; esac
 if [ -n "${KEEP:-}" ]; then cp "$dir/results" "$KEEP"; fi
 {
@@ -357,6 +386,15 @@ if [ -n "${KEEP:-}" ]; then cp "$dir/results" "$KEEP"; fi
 		echo "10 snapshots."
 		echo
 		table bale restic rustic
+		echo
+	fi
+	if [ -e "$dir/large" ]; then
+		least=$(large_median "${latencies%% *}") most=$(large_median "${latencies##* }")
+		echo "A first backup of $(basename "$LARGE") ($(find "$LARGE" -type f | wc -l) files," \
+			"$(du -sm "$LARGE" | cut -f1) MB) by bale, medians of ${ROUNDS:-3}: $least s at" \
+			"${latencies%% *} ms, $most s at ${latencies##* } ms," \
+			"$(echo "$most $least" | awk '{printf "%.2f", $1 / $2}') times; at most" \
+			"$(awk '$3 > m {m = $3} END {printf "%d", m / 1000000}' "$dir/large") MB of memory."
 		echo
 	fi
 	if grep -q / "$dir/results"; then
