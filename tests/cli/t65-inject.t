@@ -146,6 +146,14 @@ clients() { sed 's/this one$//; s/ *$//'; }
 
 figures() { tail -n 1 | jq -c '[.total_bytes, .live_bytes, .dead_bytes, .unknown_bytes]'; }
 
+# analysed: the figures are those; or, where it cannot be told what kind of mount this is and
+# so it is taken for one that uploads late, no less lives
+analysed() {
+	[ "$(figures <out)" = "$(figures <expect.vacuum)" ] ||
+		[ "$(cat expect.vacuum out | jq -s '.[1].strict and .[0].total_bytes == .[1].total_bytes and
+			.[0].live_bytes <= .[1].live_bytes and .[0].dead_bytes >= .[1].dead_bytes')" = true ]
+}
+
 true_success() {
 	case $1 in
 	init) well list -r "$W/new" ;;
@@ -168,7 +176,7 @@ true_success() {
 	client-retire) "$BALE" client list -r "$W/two" | grep -q "^$other .* retired$" ;;
 	doctor) [ ! -e "$W/repo/doctor" ] || [ -z "$(ls "$W/repo/doctor")" ] ;;
 	key-add) well list -r "$W/secret" --key-file "$W/key2" ;;
-	vacuum) [ "$(figures <out)" = "$(figures <expect.vacuum)" ] ;;
+	vacuum) analysed ;;
 	list-json) [ "$(grep -v summary out)" = "$(grep -v summary "expect.$1")" ] ;;
 	*) cmp -s out "expect.$1" ;;
 	esac
