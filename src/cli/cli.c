@@ -293,6 +293,13 @@ bool cli_open_to_write(struct cli *c, struct err *e)
 	    c->path);
 }
 
+bool cli_failed(const struct cli *c, struct err *e)
+{
+	if (e->kind == ERR_REFUSED && e->sys)
+		err_wrap(e, "%s refuses it (bale doctor tells what works there)", c->path);
+	return false;
+}
+
 static bool has_head(const char *path)
 {
 	char *head = mem_printf("%s/bale.json", path);

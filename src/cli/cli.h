@@ -40,6 +40,12 @@ bool cli_open(struct cli *c, struct err *e);
 bool cli_open_to_write(struct cli *c, struct err *e);
 
 /*
+ * False: an engine has failed. Where the storage would not let it write, say which and
+ * what to try.
+ */
+bool cli_failed(const struct cli *c, struct err *e);
+
+/*
  * Open the folder that was named as mere storage, repository or not. Freed by the caller.
  * Not where a repository was seen before and is none now: ERR_UNREACHABLE; ERR_NOREPO, ….
  * One that cannot be listed is opened all the same.

@@ -226,7 +226,7 @@ static bool run(struct cli *c, struct err *e)
 	if (!read_options(c, &w, e) || !cli_open_to_write(c, e) || !settle_use(c, e))
 		goto out;
 	w.o.transfers = c->repo->transfers;
-	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e);
+	ok = backup_run(c->repo, &w.o, &c->listener.monitor, &res, e) || cli_failed(c, e);
 	listener_end(&c->listener);
 	if (ok && (res.totals.unreadable || c->listener.problems[PROBLEM_UNREADABLE]))
 		c->status = STATUS_PARTIAL;

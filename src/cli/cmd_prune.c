@@ -148,7 +148,7 @@ static bool run(struct cli *c, struct err *e)
 	bool ok;
 
 	ok = read_policy(c, &policy, e) && retention_check(&policy, e) && cli_open(c, e) &&
-	    prune_run(c->repo, &o, &c->listener.monitor, &res, e);
+	    (prune_run(c->repo, &o, &c->listener.monitor, &res, e) || cli_failed(c, e));
 	listener_end(&c->listener);
 	if (ok)
 		tell(c, &res, o.dry_run);

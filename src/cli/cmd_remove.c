@@ -10,7 +10,8 @@ static bool run(struct cli *c, struct err *e)
 	bool ok;
 
 	ok = snapshots_open(c, c->options.n_args, &s, e) &&
-	    remove_run(c->repo, c->cache_dir, s.v, s.n, &c->listener.monitor, &removed, e);
+	    (remove_run(c->repo, c->cache_dir, s.v, s.n, &c->listener.monitor, &removed, e) ||
+	        cli_failed(c, e));
 	if (ok) {
 		for (size_t i = 0; i < s.n; i++)
 			report_text(&c->report, "removed %s\n", s.v[i]->name.text);

@@ -24,7 +24,8 @@ static bool run(struct cli *c, struct err *e)
 	bool ok;
 
 	ok = cli_open(c, e) && settle_use(c, e) &&
-	    undelete_run(c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e);
+	    (undelete_run(c->repo, c->options.args[0], &o, &c->listener.monitor, &res, e) ||
+	        cli_failed(c, e));
 	listener_end(&c->listener);
 	tell_lost(c, &res);
 	if (ok) {

@@ -322,7 +322,7 @@ static bool run(struct cli *c, struct err *e)
 	if (ok) {
 		o.transfers = c->repo->transfers;
 		ok = vacuum_run(c->repo, &o, &c->listener.monitor, &res, e) ||
-		    (e->kind == ERR_NOSPACE && no_room(&o, e));
+		    (e->kind == ERR_NOSPACE ? no_room(&o, e) : cli_failed(c, e));
 	}
 	listener_end(&c->listener);
 	if (ok) {

@@ -140,6 +140,14 @@ if [ "$(id -u)" = 0 ]; then
 		"and named"
 	$as "$BALE" restore -r open/repo latest:"$T/locked" --to open/back -q
 	ok "the rest is saved" cmp open/back/other locked/other
+	[ "${BALE_TEST_ON:-}" = dumbfs ] || { # which writes as root
+		chown -R 0:0 open/repo && chmod -R a+rX,go-w open/repo
+		for c in "backup locked" "remove latest" "vacuum --run"; do
+			$as "$BALE" $c -r open/repo >"$T/out" 2>"$T/err"
+			is $? 1 "$c: a repository that may only be read"
+			says "^bale: $T/open/repo refuses it.*bale doctor.*Permission denied" "is named"
+		done
+	}
 else
 	skip "not root"
 fi
