@@ -235,21 +235,21 @@ def seconds(act):
     return time.monotonic() - start
 
 
-tell("clear", "latency create,page 200")
-check("latency of what it is for", 0.2 <= seconds(lambda: make(fresh())) < 0.4, True)
-check("and of nothing else", seconds(lambda: open(old, "rb").read()) < 0.2, True)
+tell("clear", "latency create,page 500")
+check("latency of what it is for", 0.5 <= seconds(lambda: make(fresh())), True)
+check("and of nothing else", seconds(lambda: open(old, "rb").read()) < 0.5, True)
 os.mkdir(f"{backing}/many")
 for i in range(2001):
     os.close(os.open(f"{backing}/many/{i}", os.O_CREAT, 0o600))
-check("two more pages of names", 0.4 <= seconds(lambda: os.listdir(f"{mount}/many")), True)
+check("two more pages of names", 1 <= seconds(lambda: os.listdir(f"{mount}/many")), True)
 tell("clear", "on mkdir * wait=200")
 check("by rule", 0.2 <= seconds(lambda: os.mkdir(fresh(), 0o700)), True)
-tell("clear", "bandwidth up 2")
-check("bandwidth", 0.24 <= seconds(lambda: make(path := fresh(), 500000 * b"x")), True)
+tell("clear", "bandwidth up 1")
+check("bandwidth", 0.49 <= seconds(lambda: make(path := fresh(), 500000 * b"x")), True)
 large = f"{mount}/n{names}"
-check("one way", seconds(lambda: open(large, "rb").read()) < 0.2, True)
-tell("clear", "bandwidth down 2")
-check("or the other", 0.24 <= seconds(lambda: open(large, "rb").read()), True)
+check("one way", seconds(lambda: open(large, "rb").read()) < 0.49, True)
+tell("clear", "bandwidth down 1")
+check("or the other", 0.49 <= seconds(lambda: open(large, "rb").read()), True)
 
 # --- uploads
 
