@@ -70,7 +70,9 @@ static bool mark_pins(struct cli *c, enum mark_kind kind, struct err *e)
 	struct snapshots s = {0};
 	struct marks *marks = NULL;
 	uint64_t written = 0;
-	bool ok = snapshots_open(c, c->options.n_args, &s, e) &&
+	int n = c->options.n_args;
+	bool ok = (kind == MARK_PIN ? snapshots_open(c, n, &s, e)
+				    : snapshots_open_any(c, n, &s, e)) &&
 	    marks_load(c->repo, &c->listener.monitor, &marks, e);
 
 	for (size_t i = 0; ok && i < s.n; i++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/remove.h"
 
 static void add_once(struct snapshots *s, struct band_info *info)
 {
@@ -14,7 +15,21 @@ static void add_once(struct snapshots *s, struct band_info *info)
 	s->v[s->n++] = info;
 }
 
-bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e)
+/* False: none is meant; *e is as it was. */
+static bool removed_meant(struct snapshots *s, const char *arg, struct err *e)
+{
+	struct band_info *info;
+	struct err ignored = ERR_EMPTY;
+
+	if (e->kind != ERR_MISSING ||
+	    !removed_find(&s->bands, span_str(arg), &info, &ignored))
+		return false;
+	err_clear(e);
+	add_once(s, info);
+	return true;
+}
+
+static bool open_all(struct cli *c, int n, bool any, struct snapshots *s, struct err *e)
 {
 	bool ok = true;
 
@@ -34,8 +49,20 @@ bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e)
 		band_release(&b);
 		if (ok)
 			add_once(s, info);
+		else
+			ok = any && removed_meant(s, c->options.args[i], e);
 	}
 	return ok;
+}
+
+bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e)
+{
+	return open_all(c, n, false, s, e);
+}
+
+bool snapshots_open_any(struct cli *c, int n, struct snapshots *s, struct err *e)
+{
+	return open_all(c, n, true, s, e);
 }
 
 void snapshots_release(struct snapshots *s)

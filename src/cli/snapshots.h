@@ -18,6 +18,9 @@ struct snapshots {
  * anything is done. Released by the caller, also after a failure.
  */
 bool snapshots_open(struct cli *c, int n, struct snapshots *s, struct err *e);
+
+/* The same; where an argument names none, one that was removed may be meant. */
+bool snapshots_open_any(struct cli *c, int n, struct snapshots *s, struct err *e);
 void snapshots_release(struct snapshots *s);
 
 #endif

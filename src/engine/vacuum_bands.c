@@ -1,9 +1,10 @@
 /*
- * Which bands count (V5, V6 of docs/protocol.md). A band that was removed does not. One
- * that was declared dead, by whomever, may have ended well all the same, and its tail not
- * be seen yet: until the fence has been watched for the grace it counts as far as it is
- * there, and a tail that is seen always does. All others count, unfinished ones as far as
- * their newest part tells.
+ * Which bands count (V5, V6 of docs/protocol.md). A band that was removed does not,
+ * unless it is pinned: then whoever removed it was not shown the pin. One that was
+ * declared dead, by whomever, may have ended well all the same, and its tail not be seen
+ * yet: until the fence has been watched for the grace it counts as far as it is there,
+ * and a tail that is seen always does. All others count, unfinished ones as far as their
+ * newest part tells.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/ahead.h"
 #include "base/mem.h"
 #include "base/mutant.h"
+#include "engine/marks.h"
 #include "engine/torn.h"
 #include "engine/vacuum_internal.h"
 
@@ -195,9 +197,37 @@ static void tail_drop(struct job *job)
 	free(t);
 }
 
-static bool wants_tail(const struct band_info *i)
+/* Which of the bands that were removed are pinned. Nearly always there is none. */
+static bool find_pins(struct vac *v, struct err *e)
 {
-	return i->removed.n == 0 && i->tails.n > 0;
+	struct marks *marks = NULL;
+	struct err note = ERR_EMPTY;
+	size_t i, removed = 0;
+
+	for (i = 0; i < v->n_v; i++)
+		removed += v->v[i].info->removed.n > 0 && v->v[i].info->tails.n > 0;
+	if (removed == 0 || v->lists[VAC_MARKS].n == 0)
+		return true;
+	if (!marks_load(v->repo, v->m, &marks, e))
+		return false;
+	for (i = 0; i < v->n_v; i++) {
+		struct vac_band *b = &v->v[i];
+
+		b->pinned = b->info->removed.n > 0 && marks_pinned(marks, &b->info->name);
+		if (!b->pinned)
+			continue;
+		err_set(&note, ERR_REFUSED,
+		    "removed, and pinned: what it holds is kept; undelete brings it back, "
+		    "unpin lets it go");
+		monitor_problem(v->m, PROBLEM_NOTE, span_str(b->info->name.text), &note);
+	}
+	marks_free(marks);
+	return true;
+}
+
+static bool wants_tail(const struct vac_band *b)
+{
+	return (b->info->removed.n == 0 || b->pinned) && b->info->tails.n > 0;
 }
 
 static void tails_begin(struct tails *all, struct vac *v)
@@ -207,10 +237,10 @@ static void tails_begin(struct tails *all, struct vac *v)
 	size_t i;
 
 	*all = (struct tails){.repo = v->repo};
-	all->v = mem_array(v->bands.n + 1, sizeof *all->v);
-	for (i = 0; i < v->bands.n; i++)
-		if (wants_tail(&v->bands.v[i]))
-			all->v[all->n++] = &v->bands.v[i];
+	all->v = mem_array(v->n_v + 1, sizeof *all->v);
+	for (i = 0; i < v->n_v; i++)
+		if (wants_tail(&v->v[i]))
+			all->v[all->n++] = v->v[i].info;
 	all->ahead = ahead_new(&o, all->n);
 }
 
@@ -241,15 +271,17 @@ static bool read_one(
 	const struct band_info *i = b->info;
 	struct err why = ERR_EMPTY;
 
-	if (i->removed.n > 0)
+	if (i->removed.n > 0 && !wants_tail(b))
 		return gone(v, b, e);
 	b->state = i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
-	if (wants_tail(i)) {
+	if (wants_tail(b)) {
 		b->whole = b->tail = tails_take(tails, &b->band, &why);
 		if (b->whole)
 			return true;
 		band_release(&b->band);
 		band_init(&b->band);
+		if (i->removed.n > 0 && err_is_damage(&why))
+			return gone(v, b, e); /* undelete would not bring it back */
 		if (!no_tail(v, i, &why)) {
 			*e = why;
 			return false;
@@ -266,13 +298,17 @@ static bool read_all(struct vac *v, struct err *e)
 	struct vac_band *b;
 	struct id id;
 	size_t i, k;
-	bool ok = true;
+	bool ok;
 
+	for (i = 0; i < v->n_v; i++) {
+		v->v[i].info = &v->bands.v[i];
+		band_init(&v->v[i].band);
+	}
+	if (!find_pins(v, e))
+		return false;
 	tails_begin(&tails, v);
-	for (i = 0; ok && i < v->n_v; i++) {
+	for (i = 0, ok = true; ok && i < v->n_v; i++) {
 		b = &v->v[i];
-		b->info = &v->bands.v[i];
-		band_init(&b->band);
 		ok = !vac_stopped(v, e) && read_one(v, b, &tails, e);
 		v->strict |= b->tail && !b->band.settled;
 		for (k = 0; ok && b->state == VAC_COUNTS && k < b->band.deltas.n; k++)

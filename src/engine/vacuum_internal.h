@@ -104,6 +104,7 @@ struct vac_band {
 	bool ended;
 	bool whole;           /* a tail, part or head was read: */
 	bool tail;            /* it is a tail */
+	bool pinned;          /* it was removed all the same */
 	bool rolled;          /* a roll-call names it */
 	bool wrote;           /* it wrote a bundle that is still there */
 	struct band band;

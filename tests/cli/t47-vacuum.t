@@ -336,4 +336,30 @@ else
 	skip "no time namespace"
 fi
 
+# A pin that the storage did not show to whoever removed the snapshot.
+export BALE_REPO="$T/pins"
+"$BALE" init -q --unencrypted || exit 1
+mkdir pinned
+head -c 2000000 /dev/urandom >pinned/file
+"$BALE" backup -q --set pinned pinned
+rm pinned/file
+echo other >pinned/other
+"$BALE" backup -q --set pinned pinned
+old=$("$BALE" list --json | jq -r 'select(.type == "snapshot") | .snapshot' | head -n 1)
+"$BALE" pin "$old" >"$T/ok.log"
+mv pins/marks hidden
+bale_is 0 "remove a pinned one while no pin is listed" remove "$old"
+mv hidden pins/marks
+bale_is 0 "vacuum" vacuum --json
+is "$(field .dead_bytes)" 0 "keeps what it holds"
+says "removed, and pinned" "and tells"
+"$BALE" vacuum --run --sole-client -q 2>"$T/ok.log"
+"$BALE" vacuum --run --sole-client -q 2>"$T/ok.log"
+bale_is 0 "so it can come back" undelete "$old"
+bale_is 0 "whole" validate --full
+bale_is 0 "unpin of one that was removed" unpin "$old"
+bale_is 0 "vacuum" vacuum --json
+ok "does not keep it any more" test "$(field .dead_bytes)" -gt 0
+bale_is 1 "pin of one that was removed" pin "$old"
+
 finish
