@@ -105,9 +105,9 @@ $O/points: $O/tests/inject/points.o $O/libbale.a
 # --- checks. Each tests/unit program speaks TAP, and so do tests/cli.
 
 SUBMAKE := $(MAKE) --no-print-directory -s
-PROVE  := prove -j$(JOBS) --merge --timer
+PROVE  := prove -j$(JOBS) --merge --timer --failures
 # Tests of the command line wait, for mounts and clocks, more than they work.
-WAITERS = prove -j$(shell expr 2 '*' $(JOBS)) --merge --timer
+WAITERS = prove -j$(shell expr 2 '*' $(JOBS)) --merge --timer --failures
 TAP    := CMOCKA_MESSAGE_OUTPUT=TAP
 
 check: ## install what is missing, build, and run all tests (under 15 minutes on 2 cores)
