@@ -88,7 +88,7 @@ bool build_spool(struct build *b, struct cache *cache)
 
 /* --- reading what is put */
 
-#define WINDOW (1u << 20)
+#define WINDOW (64u << 10) /* of each of very many puts at once */
 
 static bool read_spool(
     struct build *b, uint64_t at, size_t n, struct span *out, struct err *e)
