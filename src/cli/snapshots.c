@@ -15,15 +15,19 @@ static void add_once(struct snapshots *s, struct band_info *info)
 	s->v[s->n++] = info;
 }
 
-/* False: none is meant; *e is as it was. */
+/* False: none is meant, and *e is as it was, or there are several. */
 static bool removed_meant(struct snapshots *s, const char *arg, struct err *e)
 {
 	struct band_info *info;
-	struct err ignored = ERR_EMPTY;
+	struct err why = ERR_EMPTY;
 
-	if (e->kind != ERR_MISSING ||
-	    !removed_find(&s->bands, span_str(arg), &info, &ignored))
+	if (e->kind != ERR_MISSING)
 		return false;
+	if (!removed_find(&s->bands, span_str(arg), &info, &why)) {
+		if (why.kind == ERR_USAGE)
+			*e = why;
+		return false;
+	}
 	err_clear(e);
 	add_once(s, info);
 	return true;

@@ -178,6 +178,15 @@ uint64_t marks_unreadable(const struct marks *m)
 	return m->unreadable;
 }
 
+bool marks_whole(const struct marks *m, const char *undone, struct err *e)
+{
+	return m->unreadable == 0 ||
+	    err_set(e, ERR_CORRUPT,
+	        "%llu of the files in marks/ cannot be read, and may be pins; nothing was %s "
+	        "(delete those files if what they said no longer matters)",
+	        (unsigned long long)m->unreadable, undone);
+}
+
 /* The first mark about the band. */
 static size_t first_of(const struct marks *m, const char *band)
 {

@@ -21,6 +21,12 @@ void marks_free(struct marks *m); /* NULL is harmless */
 /* How many files could not be read. */
 uint64_t marks_unreadable(const struct marks *m);
 
+/*
+ * Whether that is none; else ERR_CORRUPT: there may be pins that are not
+ * known. `undone` is what was therefore not done: "nothing was …".
+ */
+bool marks_whole(const struct marks *m, const char *undone, struct err *e);
+
 bool marks_pinned(const struct marks *m, const struct band_name *band);
 
 /* Make a band's own tags what they are by now: the first ones first. */

@@ -222,15 +222,6 @@ static bool act(struct prune *p, struct err *e)
 	return true;
 }
 
-static bool check_marks(const struct prune *p, struct err *e)
-{
-	return marks_unreadable(p->marks) == 0 ||
-	    err_set(e, ERR_CORRUPT,
-	        "%llu of the files in marks/ cannot be read, and may be pins; nothing was "
-	        "removed (delete those files if what they said no longer matters)",
-	        (unsigned long long)marks_unreadable(p->marks));
-}
-
 bool prune_run(struct repo *r, const struct prune_options *o, struct monitor *m,
     struct prune_result *out, struct err *e)
 {
@@ -245,7 +236,8 @@ bool prune_run(struct repo *r, const struct prune_options *o, struct monitor *m,
 	band_run_init(&p.look, r, p.cache, p.inventory, m);
 	client_state_load(p.cache, r->env, &p.look.client);
 	ok = band_run_look(&p.look, e) && marks_load(r, m, &p.marks, e) &&
-	    check_marks(&p, e) && read_members(&p, e) && judge(&p, e) && count(&p, e) &&
+	    marks_whole(p.marks, "removed", e) && read_members(&p, e) && judge(&p, e) &&
+	    count(&p, e) &&
 	    tell(&p, e) && act(&p, e);
 	for (size_t i = 0; i < p.n_candidates && p.candidates; i++)
 		string_list_release(&p.candidates[i].reasons);

@@ -201,28 +201,29 @@ static void tail_drop(struct job *job)
 static bool find_pins(struct vac *v, struct err *e)
 {
 	struct marks *marks = NULL;
-	struct err note = ERR_EMPTY;
 	size_t i, removed = 0;
+	bool ok;
 
 	for (i = 0; i < v->n_v; i++)
 		removed += v->v[i].info->removed.n > 0 && v->v[i].info->tails.n > 0;
 	if (removed == 0 || v->lists[VAC_MARKS].n == 0)
 		return true;
-	if (!marks_load(v->repo, v->m, &marks, e))
-		return false;
-	for (i = 0; i < v->n_v; i++) {
-		struct vac_band *b = &v->v[i];
-
-		b->pinned = b->info->removed.n > 0 && marks_pinned(marks, &b->info->name);
-		if (!b->pinned)
-			continue;
-		err_set(&note, ERR_REFUSED,
-		    "removed, and pinned: what it holds is kept; undelete brings it back, "
-		    "unpin lets it go");
-		monitor_problem(v->m, PROBLEM_NOTE, span_str(b->info->name.text), &note);
-	}
+	ok = marks_load(v->repo, v->m, &marks, e) && marks_whole(marks, "called dead", e);
+	for (i = 0; ok && i < v->n_v; i++)
+		v->v[i].pinned = v->v[i].info->removed.n > 0 &&
+		    marks_pinned(marks, &v->v[i].info->name);
 	marks_free(marks);
-	return true;
+	return ok;
+}
+
+static void tell_pinned(struct vac *v, const struct vac_band *b)
+{
+	struct err note = ERR_EMPTY;
+
+	err_set(&note, ERR_REFUSED,
+	    "removed, and pinned: what it holds is kept; undelete brings it back, unpin lets "
+	    "it go");
+	monitor_problem(v->m, PROBLEM_NOTE, span_str(b->info->name.text), &note);
 }
 
 static bool wants_tail(const struct vac_band *b)
@@ -276,6 +277,8 @@ static bool read_one(
 	b->state = i->fences.n > 0 ? VAC_SUSPECT : VAC_COUNTS;
 	if (wants_tail(b)) {
 		b->whole = b->tail = tails_take(tails, &b->band, &why);
+		if (b->whole && b->pinned)
+			tell_pinned(v, b);
 		if (b->whole)
 			return true;
 		band_release(&b->band);

@@ -194,6 +194,14 @@ static bool read_delta(struct vac *v, struct deltas *deltas, const struct id *id
 	return true;
 }
 
+/* What a delta that was read supersedes is not, from then on. */
+static bool is_wanted(
+    const struct vac *v, const char *name, bool condemned, struct id *id)
+{
+	return id_of_name(name, id) && !map_get(&v->superseded, id) &&
+	    vac_names(&v->files, VAC_INDEX, name) == condemned;
+}
+
 /*
  * Those that a tombstone names last: what supersedes them has mostly been read by then.
  */
@@ -207,15 +215,13 @@ static bool read_listed(struct vac *v, bool condemned, struct err *e)
 	bool ok = true;
 
 	for (i = 0; i < l->n; i++) {
-		if (!id_of_name(l->names[i], &id) || map_get(&v->superseded, &id) ||
-		    vac_names(&v->files, VAC_INDEX, l->names[i]) != condemned)
+		if (!is_wanted(v, l->names[i], condemned, &id))
 			continue;
 		deltas_add(deltas, &id);
 		n++;
 	}
 	for (i = 0; ok && i < l->n; i++) {
-		if (!id_of_name(l->names[i], &id) || map_get(&v->superseded, &id) ||
-		    vac_names(&v->files, VAC_INDEX, l->names[i]) != condemned)
+		if (!is_wanted(v, l->names[i], condemned, &id))
 			continue;
 		ok = !vac_stopped(v, e) && vac_remind(v, VAC_INDEX, done, n - done, e) &&
 		    read_delta(v, deltas, &id, &plain, e);

@@ -355,6 +355,12 @@ is "$(field .dead_bytes)" 0 "keeps what it holds"
 says "removed, and pinned" "and tells"
 "$BALE" vacuum --run --sole-client -q 2>"$T/ok.log"
 "$BALE" vacuum --run --sole-client -q 2>"$T/ok.log"
+pin=$(find pins/marks -type f)
+cp "$pin" pin.kept
+flip "$pin" 100
+bale_is 4 "a pin that cannot be read" vacuum --run --sole-client
+says "may be pins; nothing was called dead" "may be one"
+cp pin.kept "$pin"
 bale_is 0 "so it can come back" undelete "$old"
 bale_is 0 "whole" validate --full
 bale_is 0 "unpin of one that was removed" unpin "$old"
