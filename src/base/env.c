@@ -124,8 +124,7 @@ static void fixed_sleep(struct env *env, int64_t ns)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): every seed gives a full-period sequence. */
-static uint64_t splitmix(uint64_t *state)
+uint64_t splitmix(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15u;
 

@@ -38,4 +38,10 @@ struct env *env_real(void);
 struct env *env_fixed_new(int64_t now, int64_t step, uint64_t seed);
 void env_fixed_free(struct env *env);
 
+/*
+ * Draw a number, repeatably: splitmix64 (Steele, Lea, Flood 2014). Every first state
+ * gives a sequence of full period. Not for secrets.
+ */
+uint64_t splitmix(uint64_t *state);
+
 #endif

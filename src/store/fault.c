@@ -42,20 +42,10 @@ struct store_fault {
 /* What is to become of an operation. */
 enum fate { FATE_DO, FATE_FAIL, FATE_CHANCE, FATE_DIE };
 
-/* splitmix64 */
-static uint64_t next_random(struct store_fault *f)
-{
-	uint64_t z = f->chance += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 /* Draws nothing for a chance of 0, so that a plan without it keeps its other draws. */
 static bool draw(struct store_fault *f, unsigned per_mille)
 {
-	if (per_mille == 0 || next_random(f) % 1000 >= per_mille)
+	if (per_mille == 0 || splitmix(&f->chance) % 1000 >= per_mille)
 		return false;
 	f->fired = true;
 	return true;

@@ -17,18 +17,9 @@
 
 #define STACK (1u << 20)
 
-static uint64_t mix(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
 uint64_t sim_draw(struct sim *s, uint64_t n)
 {
-	return mix(&s->state) % n;
+	return splitmix(&s->state) % n;
 }
 
 bool sim_chance(struct sim *s, unsigned thousandths)
@@ -82,7 +73,7 @@ static void env_random(struct env *env, void *out, size_t n)
 
 	for (size_t i = 0; i < n; i++, word >>= 8) {
 		if (i % 8 == 0)
-			word = mix(&c->state);
+			word = splitmix(&c->state);
 		p[i] = (uint8_t)word;
 	}
 }
@@ -145,7 +136,7 @@ static struct sim_client *by_chance(struct sim *s)
 uint64_t sim_mix(uint64_t a, uint64_t b)
 {
 	a ^= b * 0xff51afd7ed558ccdu;
-	return mix(&a);
+	return splitmix(&a);
 }
 
 uint64_t sim_digest(struct span text)
@@ -394,7 +385,7 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 	int i;
 
 	s->state = seed;
-	mix(&s->state);
+	splitmix(&s->state);
 	s->now = now;
 	s->chances = *chances;
 	for (i = 0; i < SIM_CLIENTS; i++) {
@@ -403,8 +394,8 @@ struct sim *sim_new(uint64_t seed, int64_t now, const struct sim_chances *chance
 		s->client[i].sim = s;
 		s->client[i].number = i;
 		z = seed * SIM_CLIENTS + (uint64_t)i;
-		s->client[i].state = mix(&z);
-		s->client[i].lots = mix(&z);
+		s->client[i].state = splitmix(&z);
+		s->client[i].lots = splitmix(&z);
 	}
 	return s;
 }

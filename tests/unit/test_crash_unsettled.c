@@ -66,15 +66,6 @@ static void failed(const struct scene *w, const char *doing, const char *why)
 	    (unsigned long long)w->seed, w->mask, (int)w->then, doing, why);
 }
 
-static uint64_t chance(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 /* --- looking */
 
 /* The snapshots that a validation names. */
@@ -421,11 +412,11 @@ static void by_chance(struct scene *w, unsigned cases)
 		char *cache;
 
 		/* Every other run is through with its puts when the client dies. */
-		cache = run_and_die(w, chance(&random) % (2 * puts), &s);
-		w->mask = (unsigned)(chance(&random) & chance(&random)) % (1u << UNSETTLED);
+		cache = run_and_die(w, splitmix(&random) % (2 * puts), &s);
+		w->mask = (unsigned)(splitmix(&random) & splitmix(&random)) % (1u << UNSETTLED);
 		w->mask |= 1u << w->seed % UNSETTLED;
-		w->then = chance(&random) % CACHES;
-		one_case(w, s, cache, chance(&random));
+		w->then = splitmix(&random) % CACHES;
+		one_case(w, s, cache, splitmix(&random));
 		store_free(s);
 		copy_free(cache);
 	}
